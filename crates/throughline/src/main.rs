@@ -1,0 +1,2 @@
+//! The one binary: chooses a role and runs it.
+fn main() {}
