@@ -1,1 +1,11 @@
-//! Skeleton.
+#![doc = include_str!("../README.md")]
+
+mod http;
+mod outbox;
+mod queue;
+mod report;
+
+pub use http::{Endpoint, HttpSender, Rejection, retry_after};
+pub use outbox::{Answer, Attempt, Limits, Next, Outbox, Payload};
+pub use queue::{Queue, Sender};
+pub use report::{Flushed, Reason, Report};

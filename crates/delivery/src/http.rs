@@ -1,0 +1,177 @@
+//! A sender over HTTP.
+
+use std::io::Write;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use env::Secret;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use ureq::http::{Response, StatusCode, header};
+use ureq::tls::{RootCerts, TlsConfig};
+use ureq::{Agent, Body};
+
+use crate::outbox::{Answer, Attempt};
+use crate::queue::Sender;
+use crate::report::Reason;
+
+/// OTLP 1.11: clients should limit what they read of an answer to 4 MiB.
+const MAX_ANSWER_BYTES: u64 = 4 * 1024 * 1024;
+/// Of an answer that is no success, so much is kept for people.
+const MAX_PROBLEM_CHARS: usize = 200;
+/// Below the five seconds after which actix-web closes an idle connection; a request on a closed one would have to be sent twice.
+const MAX_IDLE: Duration = Duration::from_secs(4);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// ureq's default is 128 KiB twice per connection; answers here are a few bytes, and bodies are written in one go.
+const BUFFER_BYTES: usize = 16 * 1024;
+
+/// Where to send, and how.
+#[derive(Clone, Debug)]
+pub struct Endpoint {
+    pub url: String,
+    pub headers: Vec<(String, Secret)>,
+    pub content_type: &'static str,
+    pub gzip: bool,
+    /// For the whole request, name look-up to the last byte of the answer.
+    pub timeout: Duration,
+    /// Reads the body of a 2xx answer. `None` when nothing was rejected.
+    pub decode: fn(&[u8]) -> Option<Rejection>,
+}
+
+/// What a 2xx answer takes back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejection {
+    pub items: u64,
+    pub message: String,
+}
+
+/// The client of one thread.
+pub struct HttpSender {
+    endpoint: Arc<Endpoint>,
+    agent: Agent,
+}
+
+impl HttpSender {
+    pub fn new(endpoint: Arc<Endpoint>) -> Self {
+        let tls = TlsConfig::builder()
+            .root_certs(RootCerts::PlatformVerifier)
+            .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+            .build();
+        let agent = Agent::config_builder()
+            .tls_config(tls)
+            // Telemetry goes where the configuration says, not where HTTP_PROXY or a redirect does: the headers hold keys.
+            .proxy(None)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .http_status_as_error(false)
+            .timeout_global(Some(endpoint.timeout))
+            .timeout_connect(Some(CONNECT_TIMEOUT.min(endpoint.timeout)))
+            .max_idle_age(MAX_IDLE)
+            .max_idle_connections(1)
+            .input_buffer_size(BUFFER_BYTES)
+            .output_buffer_size(BUFFER_BYTES)
+            .user_agent(concat!("throughline/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .new_agent();
+        Self { endpoint, agent }
+    }
+
+    fn request(&self, attempt: &Attempt) -> Result<Response<Body>, ureq::Error> {
+        let mut request = self
+            .agent
+            .post(&self.endpoint.url)
+            .header(header::CONTENT_TYPE, self.endpoint.content_type);
+        for (name, value) in &self.endpoint.headers {
+            request = request.header(name, value.expose());
+        }
+        if self.endpoint.gzip {
+            return request.header(header::CONTENT_ENCODING, "gzip").send(&compress(attempt)?);
+        }
+        let mut payloads = attempt.payloads();
+        match (payloads.len(), payloads.next()) {
+            (1, Some(only)) => request.send(&only.body[..]),
+            _ => request.send(&join(attempt)),
+        }
+    }
+
+    fn read(&self, mut response: Response<Body>) -> Answer {
+        let status = response.status();
+        let after = response
+            .headers()
+            .get(header::RETRY_AFTER)
+            .and_then(|v| v.to_str().ok())
+            .and_then(|v| retry_after(v, SystemTime::now()));
+        // An answer that breaks off after a 2xx head has still said that the request arrived.
+        let body = response.body_mut().with_config().limit(MAX_ANSWER_BYTES).read_to_vec().unwrap_or_default();
+        if status.is_success() {
+            return match (self.endpoint.decode)(&body) {
+                Some(Rejection { items, message }) => {
+                    Answer::Delivered { rejected: items, message: Some(message) }
+                }
+                None => Answer::Delivered { rejected: 0, message: None },
+            };
+        }
+        judge(status, after, &body)
+    }
+}
+
+impl Sender for HttpSender {
+    fn send(&mut self, attempt: &Attempt) -> Answer {
+        match self.request(attempt) {
+            Ok(response) => self.read(response),
+            // No answer: refused, reset, timed out, unresolved, untrusted. All of them may pass.
+            Err(error) => Answer::Retry { after: None, problem: error.to_string() },
+        }
+    }
+}
+
+/// `Retry-After` in either of its spellings (RFC 9110, 10.2.3); a date in the past means now.
+pub fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
+    let value = value.trim();
+    if let Ok(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = httpdate::parse_http_date(value).ok()?;
+    Some(date.duration_since(now).unwrap_or_default())
+}
+
+/// OTLP 1.11, "Failures": only 429, 502, 503 and 504 may be sent again.
+fn judge(status: StatusCode, after: Option<Duration>, body: &[u8]) -> Answer {
+    let problem = problem(status, body);
+    let reason = match status.as_u16() {
+        429 | 502 | 503 | 504 => return Answer::Retry { after, problem },
+        400 => Reason::BadRequest,
+        401 | 403 => Reason::Unauthorized,
+        404 | 405 => Reason::WrongAddress,
+        413 => Reason::TooLarge,
+        _ => Reason::OtherStatus,
+    };
+    Answer::Refused { reason, problem }
+}
+
+/// The status and what is legible of the body (OTLP answers with a protobuf whose message is text).
+fn problem(status: StatusCode, body: &[u8]) -> String {
+    let text: String = String::from_utf8_lossy(&body[..body.len().min(4 * MAX_PROBLEM_CHARS)])
+        .chars()
+        .filter(|c| !c.is_control() && *c != char::REPLACEMENT_CHARACTER)
+        .take(MAX_PROBLEM_CHARS)
+        .collect();
+    let text = text.trim();
+    if text.is_empty() { status.to_string() } else { format!("{status}: {text}") }
+}
+
+fn join(attempt: &Attempt) -> Vec<u8> {
+    let mut body = Vec::with_capacity(attempt.bytes());
+    for payload in attempt.payloads() {
+        body.extend_from_slice(&payload.body);
+    }
+    body
+}
+
+fn compress(attempt: &Attempt) -> std::io::Result<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::with_capacity(attempt.bytes() / 4), Compression::fast());
+    for payload in attempt.payloads() {
+        encoder.write_all(&payload.body)?;
+    }
+    encoder.finish()
+}

@@ -1,0 +1,392 @@
+//! The rules of the queue without threads, sockets or clock.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
+use crate::report::{Flushed, Reason, Report};
+
+/// What one destination may hold, in flight included, so that putting back always succeeds. An offer beyond it is dropped
+/// and counted as `queue_full`. Destinations that wait for the same payload share its bytes.
+const MAX_QUEUED_BYTES: usize = 64 * 1024 * 1024;
+/// 64 MiB at about 330 bytes, the size of a small span in protobuf.
+const MAX_QUEUED_ITEMS: u64 = 200_000;
+/// Waiting payloads are put together up to this size. X-Ray's OTLP endpoint takes 5 MB and 10,000 spans before compression,
+/// Honeycomb and the Collector 20 MiB: with one MiB a request is small to all of them, and at 50 ms round trip four in flight carry 80 MiB/s.
+const MAX_REQUEST_BYTES: usize = 1024 * 1024;
+const MAX_REQUEST_ITEMS: u64 = 8192;
+/// The wait after the first failure; it doubles with each further one.
+const FIRST_BACKOFF: Duration = Duration::from_millis(200);
+/// So a receiver that comes back is found within five seconds.
+const MAX_BACKOFF: Duration = Duration::from_secs(5);
+/// While somebody waits in `flush`, the wait is short: the deadline is near, and a restarted receiver may be back already.
+const FLUSH_BACKOFF: Duration = Duration::from_millis(200);
+/// A longer `Retry-After` is cut to this: a mistaken one must not silence a process for a day.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(300);
+
+/// Bytes as the receiver wants them, and how many items they hold.
+#[derive(Clone, Debug)]
+pub struct Payload {
+    pub body: Bytes,
+    pub items: u64,
+}
+
+/// What the receiver said to one request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Accepted, but for `rejected` items (OTLP's partial success).
+    Delivered { rejected: u64, message: Option<String> },
+    /// Not now. `after` is the receiver's own wish.
+    Retry { after: Option<Duration>, problem: String },
+    /// Never: sending the same again would be refused again.
+    Refused { reason: Reason, problem: String },
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    pub bytes: usize,
+    pub items: u64,
+    /// How many requests may be in flight at once. Order is kept only with one.
+    pub in_flight: usize,
+    /// Whether bodies may be put together by joining their bytes, as protobuf messages with repeated fields may.
+    pub joinable: bool,
+}
+
+/// What a sender should do now.
+#[derive(Debug)]
+pub enum Next {
+    Send(Attempt),
+    /// Nothing before this moment, unless something is offered or settled.
+    WaitUntil(Instant),
+    /// Nothing until something is offered or settled.
+    Idle,
+    /// The queue is shut down.
+    Stop,
+}
+
+/// One request in flight; goes back with its answer to [`Outbox::settle`].
+#[derive(Debug)]
+pub struct Attempt {
+    entries: Vec<Entry>,
+    /// Which outage it started in, so that one outage seen by four requests counts once.
+    epoch: u64,
+}
+
+/// The state of one destination. `now` is passed in, so a simulation runs as fast as it can count.
+#[derive(Debug)]
+pub struct Outbox {
+    limits: Limits,
+    report: Report,
+    /// By number in the order of offers: a payload that is put back stands where it stood.
+    waiting: BTreeMap<u64, Entry>,
+    /// The same for what is in flight: number -> items.
+    in_flight: BTreeMap<u64, u64>,
+    requests: usize,
+    bytes: usize,
+    next_number: u64,
+    epoch: u64,
+    not_before: Option<NotBefore>,
+    flushing: usize,
+    /// Losses that a flush has told of.
+    told: BTreeMap<Reason, u64>,
+    stopped: bool,
+    jitter: StdRng,
+}
+
+#[derive(Debug)]
+struct Entry {
+    number: u64,
+    payload: Payload,
+    /// Its request was refused as a whole: it goes by itself, so that only the guilty one is lost.
+    alone: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct NotBefore {
+    at: Instant,
+    /// By the receiver's own word; a flush does not shorten that.
+    asked: bool,
+}
+
+impl Payload {
+    pub fn new(body: impl Into<Bytes>, items: u64) -> Self {
+        Self { body: body.into(), items }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { bytes: MAX_QUEUED_BYTES, items: MAX_QUEUED_ITEMS, in_flight: 4, joinable: false }
+    }
+}
+
+impl Attempt {
+    pub fn payloads(&self) -> impl ExactSizeIterator<Item = &Payload> {
+        self.entries.iter().map(|e| &e.payload)
+    }
+
+    pub fn items(&self) -> u64 {
+        self.entries.iter().map(|e| e.payload.items).sum()
+    }
+
+    pub fn bytes(&self) -> usize {
+        self.entries.iter().map(|e| e.payload.body.len()).sum()
+    }
+}
+
+impl Outbox {
+    /// `seed` decides the jitter, so that a run can be repeated.
+    pub fn new(destination: impl Into<String>, limits: Limits, seed: u64) -> Self {
+        Self {
+            limits,
+            report: Report { destination: destination.into(), ..Report::default() },
+            waiting: BTreeMap::new(),
+            in_flight: BTreeMap::new(),
+            requests: 0,
+            bytes: 0,
+            next_number: 0,
+            epoch: 0,
+            not_before: None,
+            flushing: 0,
+            told: BTreeMap::new(),
+            stopped: false,
+            jitter: StdRng::seed_from_u64(seed),
+        }
+    }
+
+    /// Takes the payload or says why not; either way its items are counted.
+    pub fn offer(&mut self, payload: Payload) -> Result<(), Reason> {
+        let reason = if self.stopped {
+            Some(Reason::ShutDown)
+        } else if self.bytes + payload.body.len() > self.limits.bytes
+            || self.report.queued + payload.items > self.limits.items
+        {
+            Some(Reason::QueueFull)
+        } else {
+            None
+        };
+        if let Some(reason) = reason {
+            self.lose(payload.items, reason);
+            return Err(reason);
+        }
+        self.report.offered += payload.items;
+        self.report.queued += payload.items;
+        self.bytes += payload.body.len();
+        let number = self.next_number;
+        self.next_number += 1;
+        self.waiting.insert(number, Entry { number, payload, alone: false });
+        Ok(())
+    }
+
+    /// Counts items that were lost before they became a payload.
+    pub fn lose(&mut self, items: u64, reason: Reason) {
+        self.report.offered += items;
+        add(&mut self.report.dropped, reason, items);
+    }
+
+    pub fn next(&mut self, now: Instant) -> Next {
+        if self.stopped {
+            return Next::Stop;
+        }
+        if self.waiting.is_empty() || self.requests >= self.limits.in_flight {
+            return Next::Idle;
+        }
+        let failing = self.report.failures > 0;
+        // One request asks whether the receiver is back; the others wait for its answer.
+        if failing && self.requests > 0 {
+            return Next::Idle;
+        }
+        if let Some(not_before) = self.not_before
+            && now < not_before.at
+        {
+            return Next::WaitUntil(not_before.at);
+        }
+        self.requests += 1;
+        let entries = self.take(failing);
+        for entry in &entries {
+            self.in_flight.insert(entry.number, entry.payload.items);
+        }
+        Next::Send(Attempt { entries, epoch: self.epoch })
+    }
+
+    pub fn settle(&mut self, attempt: Attempt, answer: Answer, now: Instant) {
+        if self.stopped {
+            return; // counted as `answer_unknown` when the shutdown's deadline passed
+        }
+        self.requests -= 1;
+        for entry in &attempt.entries {
+            self.in_flight.remove(&entry.number);
+        }
+        match answer {
+            Answer::Delivered { rejected, message } => {
+                self.recovered();
+                let items = attempt.items();
+                let rejected = rejected.min(items);
+                self.leave(&attempt);
+                self.report.delivered += items - rejected;
+                if rejected > 0 {
+                    self.refuse(rejected, Reason::PartialSuccess, message.as_deref().unwrap_or(""));
+                } else if let Some(message) = message {
+                    // OTLP 1.11: nothing rejected but a message is a warning.
+                    self.report.last_problem = Some(message);
+                }
+            }
+            Answer::Refused { reason, .. }
+                if attempt.entries.len() > 1 && matches!(reason, Reason::BadRequest | Reason::TooLarge) =>
+            {
+                self.recovered();
+                self.put_back(attempt, true);
+            }
+            Answer::Refused { reason, problem } => {
+                self.recovered();
+                let items = attempt.items();
+                self.leave(&attempt);
+                self.refuse(items, reason, &problem);
+            }
+            Answer::Retry { after, problem } => {
+                self.report.retried += attempt.items();
+                self.failed(attempt.epoch, after, problem, now);
+                self.put_back(attempt, false);
+            }
+        }
+    }
+
+    pub fn report(&self) -> Report {
+        Report { queued_bytes: self.bytes as u64, ..self.report.clone() }
+    }
+
+    /// Starts a flush: what was offered so far is what it waits for.
+    pub fn flush_begin(&mut self) -> u64 {
+        self.flushing += 1;
+        if let Some(NotBefore { asked: false, .. }) = self.not_before {
+            self.not_before = None;
+        }
+        self.next_number
+    }
+
+    /// Whether everything offered before `flush_begin` gave `upto` has left the queue, one way or the other.
+    pub fn is_settled(&self, upto: u64) -> bool {
+        let oldest = self.waiting.keys().next().into_iter().chain(self.in_flight.keys().next()).min();
+        oldest.is_none_or(|oldest| *oldest >= upto)
+    }
+
+    pub fn flush_end(&mut self, upto: u64) -> Flushed {
+        self.flushing -= 1;
+        let waiting = self.waiting.range(..upto).map(|(_, e)| e.payload.items);
+        let pending = waiting.chain(self.in_flight.range(..upto).map(|(_, items)| *items)).sum();
+        Flushed { destination: self.report.destination.clone(), pending, lost: self.tell_losses() }
+    }
+
+    /// Gives up what is left, counts it, and takes nothing more.
+    pub fn stop(&mut self) {
+        if self.stopped {
+            return;
+        }
+        self.stopped = true;
+        let waiting: u64 = std::mem::take(&mut self.waiting).values().map(|e| e.payload.items).sum();
+        let in_flight: u64 = std::mem::take(&mut self.in_flight).values().sum();
+        add(&mut self.report.dropped, Reason::ShutdownDeadline, waiting);
+        add(&mut self.report.dropped, Reason::AnswerUnknown, in_flight);
+        self.report.queued = 0;
+        self.bytes = 0;
+    }
+
+    /// The oldest payload and, while the receiver is well, its successors up to the size of one request.
+    fn take(&mut self, failing: bool) -> Vec<Entry> {
+        let mut taken = Vec::new();
+        let (mut bytes, mut items) = (0, 0);
+        while let Some(first) = self.waiting.first_entry() {
+            let entry = first.get();
+            bytes += entry.payload.body.len();
+            items += entry.payload.items;
+            let fits = bytes <= MAX_REQUEST_BYTES && items <= MAX_REQUEST_ITEMS;
+            if !taken.is_empty() && (failing || !self.limits.joinable || entry.alone || !fits) {
+                break;
+            }
+            let alone = entry.alone;
+            taken.push(first.remove());
+            if alone {
+                break;
+            }
+        }
+        taken
+    }
+
+    fn put_back(&mut self, attempt: Attempt, alone: bool) {
+        for mut entry in attempt.entries {
+            entry.alone |= alone;
+            self.waiting.insert(entry.number, entry);
+        }
+    }
+
+    fn leave(&mut self, attempt: &Attempt) {
+        self.report.queued -= attempt.items();
+        self.bytes -= attempt.bytes();
+    }
+
+    fn refuse(&mut self, items: u64, reason: Reason, problem: &str) {
+        if !self.report.refused.contains_key(&reason) {
+            // Loud once per reason; the counters tell the rest.
+            tracing::warn!(destination = %self.report.destination, %reason, items, problem, "telemetry refused");
+        }
+        add(&mut self.report.refused, reason, items);
+        self.report.last_problem = Some(format!("{reason}: {problem}"));
+    }
+
+    fn recovered(&mut self) {
+        if self.report.failures > 0 {
+            tracing::info!(destination = %self.report.destination, queued = self.report.queued, "telemetry receiver is back");
+        }
+        self.report.failures = 0;
+        self.not_before = None;
+    }
+
+    fn failed(&mut self, epoch: u64, after: Option<Duration>, problem: String, now: Instant) {
+        if self.report.failures == 0 {
+            tracing::warn!(destination = %self.report.destination, problem, "telemetry receiver fails, will try again");
+        }
+        self.report.last_problem = Some(problem);
+        if epoch == self.epoch {
+            self.epoch += 1;
+            self.report.failures = self.report.failures.saturating_add(1);
+        }
+        let wait = match after {
+            Some(after) => after.min(MAX_RETRY_AFTER),
+            None => self.backoff(),
+        };
+        let at = now + wait;
+        if self.not_before.is_none_or(|earlier| at > earlier.at) {
+            self.not_before = Some(NotBefore { at, asked: after.is_some() });
+        }
+    }
+
+    /// Exponential, with the upper half left to chance, so that the processes of a fleet do not come back in step.
+    fn backoff(&mut self) -> Duration {
+        let doublings = self.report.failures.saturating_sub(1).min(16);
+        let longest = if self.flushing > 0 { FLUSH_BACKOFF } else { MAX_BACKOFF };
+        let full = FIRST_BACKOFF.saturating_mul(1 << doublings).min(longest);
+        full.mul_f64(self.jitter.random_range(0.5..=1.0))
+    }
+
+    fn tell_losses(&mut self) -> BTreeMap<Reason, u64> {
+        let mut losses = self.report.refused.clone();
+        for (reason, items) in &self.report.dropped {
+            add(&mut losses, *reason, *items);
+        }
+        let told = std::mem::replace(&mut self.told, losses.clone());
+        losses
+            .into_iter()
+            .map(|(reason, items)| (reason, items - told.get(&reason).copied().unwrap_or(0)))
+            .filter(|(_, items)| *items > 0)
+            .collect()
+    }
+}
+
+fn add(counters: &mut BTreeMap<Reason, u64>, reason: Reason, items: u64) {
+    if items > 0 {
+        *counters.entry(reason).or_default() += items;
+    }
+}

@@ -1,0 +1,136 @@
+//! The outbox with threads.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::outbox::{Answer, Attempt, Limits, Next, Outbox, Payload};
+use crate::report::{Flushed, Reason, Report};
+
+/// How long dropping a queue may take. Who wants more calls `shutdown`.
+const DROP_DEADLINE: Duration = Duration::from_millis(500);
+
+/// A network client: sends one request and tells what became of it. Each thread has its own.
+pub trait Sender: 'static {
+    fn send(&mut self, attempt: &Attempt) -> Answer;
+}
+
+/// A destination's queue and the threads that empty it.
+pub struct Queue {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    outbox: Mutex<Outbox>,
+    /// Something was offered, settled or stopped.
+    changed: Condvar,
+}
+
+impl Queue {
+    /// Starts one thread per request that may be in flight; `client` makes each one's network client, on that thread.
+    pub fn start<S: Sender>(
+        destination: &str,
+        limits: Limits,
+        client: impl Fn() -> S + Clone + Send + 'static,
+    ) -> std::io::Result<Self> {
+        let outbox = Outbox::new(destination, limits, rand::random());
+        let queue = Self { shared: Arc::new(Shared { outbox: Mutex::new(outbox), changed: Condvar::new() }) };
+        for _ in 0..limits.in_flight.max(1) {
+            let (shared, client) = (Arc::clone(&queue.shared), client.clone());
+            thread::Builder::new()
+                .name(format!("send-{destination}"))
+                .spawn(move || shared.work(&mut client()))?;
+        }
+        Ok(queue)
+    }
+
+    /// Never waits for the network. A full queue drops the payload, counts it, and says so.
+    pub fn offer(&self, payload: Payload) -> Result<(), Reason> {
+        self.shared.lock().offer(payload)?;
+        self.shared.changed.notify_all();
+        Ok(())
+    }
+
+    /// Counts items that were lost before they became a payload.
+    pub fn lose(&self, items: u64, reason: Reason) {
+        self.shared.lock().lose(items, reason);
+    }
+
+    pub fn report(&self) -> Report {
+        self.shared.lock().report()
+    }
+
+    /// Waits until the receiver has answered for everything offered before this call, or the deadline has passed,
+    /// and says which. Blocks its thread.
+    pub fn flush(&self, deadline: Duration) -> Flushed {
+        let end = Instant::now() + deadline;
+        let mut outbox = self.shared.lock();
+        let upto = outbox.flush_begin();
+        self.shared.changed.notify_all();
+        while !outbox.is_settled(upto) {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            outbox = self.shared.wait(outbox, Some(left));
+        }
+        outbox.flush_end(upto)
+    }
+
+    /// Flushes, then gives up what is left and counts it. A request that is still in flight is abandoned to its
+    /// thread, which ends with the request's own timeout; its items count as `answer_unknown`.
+    pub fn shutdown(&self, deadline: Duration) -> Flushed {
+        let mut flushed = self.flush(deadline);
+        let mut outbox = self.shared.lock();
+        outbox.stop();
+        // What was offered during the flush is given up here, and belongs into this answer too.
+        let upto = outbox.flush_begin();
+        for (reason, items) in outbox.flush_end(upto).lost {
+            *flushed.lost.entry(reason).or_default() += items;
+        }
+        drop(outbox);
+        self.shared.changed.notify_all();
+        flushed
+    }
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        self.shutdown(DROP_DEADLINE);
+    }
+}
+
+impl Shared {
+    fn work(&self, client: &mut impl Sender) {
+        let mut outbox = self.lock();
+        loop {
+            let now = Instant::now();
+            match outbox.next(now) {
+                Next::Send(attempt) => {
+                    drop(outbox);
+                    let answer = client.send(&attempt);
+                    outbox = self.lock();
+                    outbox.settle(attempt, answer, Instant::now());
+                    self.changed.notify_all();
+                }
+                Next::WaitUntil(at) => outbox = self.wait(outbox, Some(at.saturating_duration_since(now))),
+                Next::Idle => outbox = self.wait(outbox, None),
+                Next::Stop => return,
+            }
+        }
+    }
+
+    /// A panic under this lock leaves the counters as they are, which is better than ending every sender.
+    fn lock(&self) -> MutexGuard<'_, Outbox> {
+        self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait<'a>(&self, outbox: MutexGuard<'a, Outbox>, timeout: Option<Duration>) -> MutexGuard<'a, Outbox> {
+        match timeout {
+            Some(timeout) => {
+                self.changed.wait_timeout(outbox, timeout).unwrap_or_else(PoisonError::into_inner).0
+            }
+            None => self.changed.wait(outbox).unwrap_or_else(PoisonError::into_inner),
+        }
+    }
+}
