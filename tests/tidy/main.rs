@@ -121,7 +121,7 @@ fn only_the_store_of_a_service_names_sqlx() {
 #[test]
 fn a_service_has_the_rooms_a_reader_expects() {
     for service in ["gateway", "activities", "users"] {
-        for room in ["lib.rs", "config.rs", "error.rs", "routes/mod.rs"] {
+        for room in ["lib.rs", "config.rs", "error.rs", "routes.rs", "routes"] {
             let path = package_folder(service).join("src").join(room);
             assert!(
                 root().join(&path).is_file(),
