@@ -1,1 +1,11 @@
-//! Skeleton.
+#![doc = include_str!("../README.md")]
+
+mod database;
+mod patience;
+mod ports;
+mod spans;
+
+pub use database::{TestDb, postgres};
+pub use patience::{eventually, patience};
+pub use ports::free_port;
+pub use spans::{Span, span_tree};

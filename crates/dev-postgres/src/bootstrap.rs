@@ -1,0 +1,115 @@
+//! What only a superuser may do, once per service.
+
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _};
+
+use crate::Error;
+
+/// Settings of a database whose sampled transactions may ask for their plan (`auto_explain.log_min_duration`,
+/// off unless they do). `notice` sends the plan to the client that ran the statement, not to the server's log.
+const PLANS: &[(&str, &str)] = &[
+    ("session_preload_libraries", "auto_explain"),
+    ("auto_explain.log_level", "notice"),
+    ("auto_explain.log_format", "json"),
+    ("auto_explain.log_analyze", "on"),
+    ("auto_explain.log_nested_statements", "on"),
+];
+/// Since 16: keeps bind values out of the plans.
+const PLANS_16: (&str, &str) = ("auto_explain.log_parameter_max_length", "0");
+
+/// A service's database and the role that owns it.
+pub struct Service<'a> {
+    /// Lower-case letters, digits and underscores.
+    pub database: &'a str,
+    /// As above.
+    pub role: &'a str,
+    pub password: &'a str,
+}
+
+/// Makes the role and the database if they are missing, keeps everyone else out, and prepares plans where
+/// `auto_explain` is there (a warning says where it is not). Works on any server: `superuser` says which.
+pub async fn bootstrap(superuser: &PgConnectOptions, service: &Service<'_>) -> Result<(), Error> {
+    let Service { database, role, .. } = service;
+    let mut connection = superuser.connect().await.map_err(Error::sql("connecting as superuser"))?;
+    let done = prepare(&mut connection, service).await;
+    let _ = connection.close().await;
+    done.map_err(Error::sql(format!("preparing database {database} for role {role}")))
+}
+
+async fn prepare(connection: &mut PgConnection, service: &Service<'_>) -> Result<(), sqlx::Error> {
+    let (database, role) = (identifier(service.database)?, identifier(service.role)?);
+    let password = literal(service.password);
+
+    if !exists(connection, "select 1 from pg_roles where rolname = $1", service.role).await? {
+        run(connection, format!("create role {role}")).await?;
+    }
+    // Nothing but logging in; stated anew each time, so that a role made by hand ends up the same.
+    let rights = "login nosuperuser nocreatedb nocreaterole noreplication nobypassrls";
+    run(connection, format!("alter role {role} with {rights} password {password}")).await?;
+
+    if !exists(connection, "select 1 from pg_database where datname = $1", service.database).await? {
+        run(connection, format!("create database {database} owner {role}")).await?;
+    }
+    // By default every role may connect to every database.
+    for shared in [database.as_str(), "postgres", "template1"] {
+        run(connection, format!("revoke all on database {shared} from public")).await?;
+    }
+    plans(connection, &database, &role).await
+}
+
+/// Asked before it is set: a database that preloads a missing library refuses every connection.
+async fn plans(connection: &mut PgConnection, database: &str, role: &str) -> Result<(), sqlx::Error> {
+    let version: i32 = sqlx::query_scalar("select current_setting('server_version_num')::int")
+        .fetch_one(&mut *connection)
+        .await?;
+    if version < 150_000 {
+        tracing::warn!(
+            "Postgres {} cannot grant a setting to a role (15 can): no plan spans",
+            version / 10_000
+        );
+        return Ok(());
+    }
+    if let Err(error) = run(connection, "load 'auto_explain'".to_owned()).await {
+        tracing::warn!("auto_explain is not installed with this Postgres: no plan spans ({error})");
+        return Ok(());
+    }
+    for (name, value) in PLANS.iter().chain((version >= 160_000).then_some(&PLANS_16)) {
+        run(connection, format!("alter database {database} set {name} = '{value}'")).await?;
+    }
+    run(connection, format!("grant set on parameter auto_explain.log_min_duration to {role}")).await
+}
+
+async fn exists(connection: &mut PgConnection, sql: &'static str, name: &str) -> Result<bool, sqlx::Error> {
+    Ok(sqlx::query(sql).bind(name).fetch_optional(connection).await?.is_some_and(|row| row.len() == 1))
+}
+
+async fn run(connection: &mut PgConnection, sql: String) -> Result<(), sqlx::Error> {
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await.map(drop)
+}
+
+/// Statements of this kind take no parameters, so names are checked rather than quoted with care.
+fn identifier(name: &str) -> Result<String, sqlx::Error> {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    if name.is_empty() || name.len() > 63 || !name.chars().all(plain) {
+        return Err(sqlx::Error::Configuration(format!("{name:?} is no name of a database or role").into()));
+    }
+    Ok(format!("\"{name}\""))
+}
+
+/// `standard_conforming_strings` is on unless somebody turned it off: only the quote has a meaning.
+fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_plain_or_refused() {
+        assert_eq!(identifier("users_2").unwrap(), "\"users_2\"");
+        for name in ["", "Users", "a\"; drop", "a b", "a-b", &"x".repeat(64)] {
+            assert!(identifier(name).is_err(), "{name:?}");
+        }
+    }
+}
