@@ -77,10 +77,8 @@ impl HttpSender {
     }
 
     fn request(&self, attempt: &Attempt) -> Result<Response<Body>, ureq::Error> {
-        let mut request = self
-            .agent
-            .post(&self.endpoint.url)
-            .header(header::CONTENT_TYPE, self.endpoint.content_type);
+        let mut request =
+            self.agent.post(&self.endpoint.url).header(header::CONTENT_TYPE, self.endpoint.content_type);
         for (name, value) in &self.endpoint.headers {
             request = request.header(name, value.expose());
         }
@@ -102,7 +100,8 @@ impl HttpSender {
             .and_then(|v| v.to_str().ok())
             .and_then(|v| retry_after(v, SystemTime::now()));
         // An answer that breaks off after a 2xx head has still said that the request arrived.
-        let body = response.body_mut().with_config().limit(MAX_ANSWER_BYTES).read_to_vec().unwrap_or_default();
+        let body =
+            response.body_mut().with_config().limit(MAX_ANSWER_BYTES).read_to_vec().unwrap_or_default();
         if status.is_success() {
             return match (self.endpoint.decode)(&body) {
                 Some(Rejection { items, message }) => {

@@ -57,7 +57,9 @@ impl Config {
         // The local console receives also when OTEL_TRACES_EXPORTER=console turns to standard output.
         config.add(console(env)?);
         if config.destinations.is_empty() && wanted.is_some_and(|w| w.otlp) {
-            config.add(Some(common.destination("otlp", join_path("OTEL_EXPORTER_OTLP_ENDPOINT", DEFAULT_ENDPOINT)?)));
+            config.add(Some(
+                common.destination("otlp", join_path("OTEL_EXPORTER_OTLP_ENDPOINT", DEFAULT_ENDPOINT)?),
+            ));
         }
         Ok(config)
     }
@@ -231,9 +233,13 @@ fn parse_headers(variable: &str, value: &str) -> Result<Vec<(String, Secret)>, C
     for pair in value.split(',').map(str::trim).filter(|p| !p.is_empty()) {
         let (name, value) = pair.split_once('=').ok_or_else(|| unprintable(variable, EXAMPLE))?;
         let name = name.trim();
-        let value = percent_decode_str(value.trim()).decode_utf8().map_err(|_| unprintable(variable, EXAMPLE))?;
+        let value =
+            percent_decode_str(value.trim()).decode_utf8().map_err(|_| unprintable(variable, EXAMPLE))?;
         let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
-        if name.is_empty() || !name.bytes().all(token) || !value.bytes().all(|b| b == b' ' || b.is_ascii_graphic()) {
+        if name.is_empty()
+            || !name.bytes().all(token)
+            || !value.bytes().all(|b| b == b' ' || b.is_ascii_graphic())
+        {
             return Err(unprintable(variable, EXAMPLE));
         }
         headers.push((name.to_owned(), Secret::from(value.as_ref())));
