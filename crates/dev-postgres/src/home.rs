@@ -67,12 +67,7 @@ impl Home {
     }
 
     /// Makes the data directory, unless there is one.
-    pub(crate) fn init(
-        &self,
-        binaries: &Binaries,
-        superuser_password: &str,
-        sync: bool,
-    ) -> Result<(), Error> {
+    pub(crate) fn init(&self, binaries: &Binaries, superuser_password: &str) -> Result<(), Error> {
         if self.data().join("PG_VERSION").exists() {
             return Ok(());
         }
@@ -90,7 +85,8 @@ impl Home {
                 let mut initdb = self.command(&binaries.initdb());
                 initdb.arg("--pgdata").arg(&partial).arg("--pwfile").arg(&password);
                 initdb.args(["--username", SUPERUSER, "--auth", "scram-sha-256", "--encoding", "UTF8"]);
-                initdb.args(["--locale", locale]).args((!sync).then_some("--no-sync"));
+                // Waiting for the disk takes seconds, and nobody has data here yet.
+                initdb.args(["--locale", locale, "--no-sync"]);
                 let output = initdb.output().map_err(|e| e.to_string())?;
                 let text = String::from_utf8_lossy(&output.stderr);
                 if output.status.success() { Ok(()) } else { Err(last_lines(&text)) }

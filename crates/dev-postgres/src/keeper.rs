@@ -11,9 +11,10 @@ const SCRIPT: &str = r#"
 pid=$1 data=$2 remove=$3
 cat >/dev/null
 if [ "$(head -n 1 "$data/postmaster.pid" 2>/dev/null)" = "$pid" ]; then
-  kill -INT "$pid"
   tries=0
-  while [ -e "$data/postmaster.pid" ] && [ $tries -lt 400 ]; do sleep 0.05; tries=$((tries + 1)); done
+  if kill -INT "$pid"; then
+    while [ -e "$data/postmaster.pid" ] && [ $tries -lt 400 ]; do sleep 0.05; tries=$((tries + 1)); done
+  fi
 fi
 if [ -n "$remove" ]; then rm -rf "$remove"; fi
 "#;

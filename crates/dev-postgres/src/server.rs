@@ -68,7 +68,15 @@ struct PidFile {
 impl Server {
     /// Finds or fetches Postgres, makes the data directory if there is none, starts it and waits until it answers.
     pub async fn start(options: Options) -> Result<Self, Error> {
-        tokio::task::spawn_blocking(move || start(&options))
+        let start = move || {
+            start(&options).inspect_err(|error| {
+                // Somebody else's running server keeps its folder.
+                if options.ephemeral && !matches!(error, Error::AlreadyRunning { .. }) {
+                    let _ = fs::remove_dir_all(&options.home);
+                }
+            })
+        };
+        tokio::task::spawn_blocking(start)
             .await
             .map_err(|e| Error::Io { what: "starting Postgres".to_owned(), source: e.into() })?
     }
@@ -185,7 +193,7 @@ fn start(options: &Options) -> Result<Server, Error> {
         passwords.insert(SUPERUSER.to_owned(), home::new_password());
         home.write_passwords(&passwords)?;
     }
-    home.init(&binaries, &passwords[SUPERUSER], !options.ephemeral)?;
+    home.init(&binaries, &passwords[SUPERUSER])?;
 
     let remove = options.ephemeral.then_some(home.path.as_path());
     let (port, child, keeper) = listen(&home, &binaries, options, remove)?;
@@ -208,10 +216,7 @@ fn listen(
     let mut tries = 0;
     loop {
         tries += 1;
-        let port = match options.port {
-            Some(port) => available(port)?,
-            None => available(0)?,
-        };
+        let port = available(options.port.unwrap_or(0))?;
         let mut child = spawn(home, binaries, port, options.ephemeral)?;
         // Before the wait, so that a process that dies while it waits leaves no server either.
         let mut keeper = match Keeper::start(child.id(), &home.data(), remove) {
@@ -232,14 +237,11 @@ fn listen(
         }
         let _ = child.kill();
         let _ = child.wait();
-        let error = not_started(home);
-        if available(port).is_err() && tries < FREE_PORT_TRIES && options.port.is_none() {
-            // The data, even if it goes away in the end, is needed for the next try.
-            keeper.abandon();
-            continue;
+        // It is stopped already, and the next try needs the data, even data that goes away in the end.
+        keeper.abandon();
+        if options.port.is_some() || available(port).is_ok() || tries == FREE_PORT_TRIES {
+            return Err(not_started(home));
         }
-        keeper.finish();
-        return Err(error);
     }
 }
 
