@@ -1,0 +1,218 @@
+//! What stands before every handler: the `Host` check, and a timer and a cap on the request's body.
+
+use std::io;
+use std::mem;
+use std::pin::Pin;
+use std::str::FromStr;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use actix_web::body::{BodySize, EitherBody, MessageBody};
+use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
+use actix_web::error::PayloadError;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{ALLOW, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap};
+use actix_web::middleware::Next;
+use actix_web::{Error, ResponseError, web};
+use bytes::{Bytes, BytesMut};
+use futures::Stream;
+use tokio::time::Sleep;
+
+use super::Settings;
+use super::json::payload_problem;
+use crate::Problem;
+
+/// Names besides the loopback's under which a server may be asked: `ALLOWED_HOSTS=gateway,.example.org,*`.
+///
+/// A name of the attacker's that resolves to 127.0.0.1 (DNS rebinding) makes a browser treat our port as that page's
+/// own origin; the `Host` header gives it away.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AllowedHosts {
+    /// Exact names, `.suffix`es, or `*`.
+    names: Vec<String>,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("has {0:?}, which is no host name")]
+pub struct AllowedHostsError(String);
+
+impl AllowedHosts {
+    /// `host` is the value of a `Host` header, with or without a port.
+    pub fn allow(&self, host: &str) -> bool {
+        let Some(name) = without_port(host) else { return false };
+        let name = name.to_ascii_lowercase();
+        matches!(name.as_str(), "localhost" | "127.0.0.1" | "[::1]")
+            || self.names.iter().any(|allowed| match allowed.as_str() {
+                "*" => true,
+                suffix if suffix.starts_with('.') => name.ends_with(suffix) && name.len() > suffix.len(),
+                exact => name == exact,
+            })
+    }
+}
+
+impl FromStr for AllowedHosts {
+    type Err = AllowedHostsError;
+
+    fn from_str(text: &str) -> Result<Self, AllowedHostsError> {
+        let names: Vec<String> = text
+            .split(',')
+            .map(|name| name.trim().to_ascii_lowercase())
+            .filter(|name| !name.is_empty())
+            .collect();
+        match names.iter().find(|name| name.contains('/') || name.contains(char::is_whitespace)) {
+            Some(bad) => Err(AllowedHostsError(bad.clone())),
+            None => Ok(Self { names }),
+        }
+    }
+}
+
+/// The middleware. Refusals are answers, not errors, so that the trace around it sees them like any other.
+pub(super) async fn guard<B: MessageBody + 'static>(
+    settings: web::Data<Settings>,
+    mut request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B>>, Error> {
+    if let Err(problem) = admit(&settings, request.headers()) {
+        return Ok(request.into_response(problem.error_response()).map_into_right_body());
+    }
+    let (_, payload) = request.parts_mut();
+    if !matches!(payload, Payload::None) {
+        let inner = mem::replace(payload, Payload::None);
+        let (left, after) = (settings.max_body, settings.body_deadline);
+        *payload = Payload::Stream { payload: Box::pin(BoundedBody { inner, left, after, deadline: None }) };
+    }
+    let response = next.call(request).await?;
+    // actix answers a wrong method with an empty body.
+    if response.status() == StatusCode::METHOD_NOT_ALLOWED
+        && matches!(response.response().body().size(), BodySize::None | BodySize::Sized(0))
+        && !response.headers().contains_key(CONTENT_TYPE)
+    {
+        let problem = Problem::method_not_allowed(response.headers().get(ALLOW).cloned());
+        return Ok(response.into_response(problem.error_response()).map_into_right_body());
+    }
+    Ok(response.map_into_left_body())
+}
+
+/// Reads a whole body, for handlers that take bytes; its failures are problems.
+pub async fn read_body(payload: web::Payload, limit: usize) -> Result<Bytes, Problem> {
+    let mut payload = payload;
+    let mut body = BytesMut::new();
+    while let Some(chunk) = futures::StreamExt::next(&mut payload).await {
+        let chunk = chunk.map_err(|error| payload_problem(&error, limit))?;
+        if body.len() + chunk.len() > limit {
+            return Err(Problem::too_large(limit));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.freeze())
+}
+
+pub(super) fn body_too_slow() -> Problem {
+    Problem::new(StatusCode::REQUEST_TIMEOUT, "too-slow", "the body took too long to arrive")
+}
+
+fn admit(settings: &Settings, headers: &HeaderMap) -> Result<(), Problem> {
+    // actix-http refuses HTTP/1.1 requests without a Host or with two.
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    if !settings.allowed_hosts.allow(host) {
+        return Err(Problem::new(
+            StatusCode::FORBIDDEN,
+            "unknown-host",
+            "this server does not answer to that Host; ALLOWED_HOSTS adds names",
+        ));
+    }
+    let length = headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
+    if length.is_some_and(|length| length > settings.max_body as u64) {
+        return Err(Problem::too_large(settings.max_body));
+    }
+    let encoded = headers.get(CONTENT_ENCODING).is_some_and(|coding| coding != "identity");
+    if encoded && !settings.encoded_bodies {
+        return Err(Problem::unsupported_media_type("bodies must come without Content-Encoding"));
+    }
+    Ok(())
+}
+
+/// `localhost` of `localhost:3000`, `[::1]` of `[::1]:3000`; `None` for what is no authority.
+fn without_port(host: &str) -> Option<&str> {
+    let (name, port) = match host.strip_prefix('[') {
+        Some(_) => host.split_at(host.find(']')? + 1),
+        None => host.split_at(host.find(':').unwrap_or(host.len())),
+    };
+    let port = if port.is_empty() { Some("") } else { port.strip_prefix(':') }?;
+    (!name.is_empty() && port.bytes().all(|b| b.is_ascii_digit())).then_some(name)
+}
+
+/// A body that ends with an error when it is too long or too slow. The clock starts when a handler first reads.
+struct BoundedBody {
+    inner: Payload,
+    left: usize,
+    after: Duration,
+    deadline: Option<Pin<Box<Sleep>>>,
+}
+
+impl Stream for BoundedBody {
+    type Item = Result<Bytes, PayloadError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        match Pin::new(&mut self.inner).poll_next(cx) {
+            Poll::Ready(Some(Ok(chunk))) => match self.left.checked_sub(chunk.len()) {
+                Some(left) => {
+                    self.left = left;
+                    Poll::Ready(Some(Ok(chunk)))
+                }
+                None => Poll::Ready(Some(Err(PayloadError::Overflow))),
+            },
+            Poll::Pending => {
+                // Most bodies arrive with the head and never need a timer.
+                let after = self.after;
+                let deadline = self.deadline.get_or_insert_with(|| Box::pin(tokio::time::sleep(after)));
+                match deadline.as_mut().poll(cx) {
+                    Poll::Ready(()) => {
+                        Poll::Ready(Some(Err(PayloadError::Io(io::ErrorKind::TimedOut.into()))))
+                    }
+                    Poll::Pending => Poll::Pending,
+                }
+            }
+            end => end,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(allowed: &str, host: &str, expect: bool) {
+        let hosts: AllowedHosts = allowed.parse().unwrap();
+        assert_eq!(hosts.allow(host), expect, "{host:?} among {allowed:?}");
+    }
+
+    #[test]
+    fn the_loopback_and_what_was_named() {
+        check("", "localhost", true);
+        check("", "LOCALHOST:3000", true);
+        check("", "127.0.0.1:4567", true);
+        check("", "[::1]:4567", true);
+        check("", "", false);
+        check("", "evil.example", false);
+        check("", "localhost.evil.example", false);
+        check("", "127.0.0.1.evil.example:80", false);
+        check("", "localhost:80@evil.example", false);
+        check("", "[::1", false);
+        check("", "[::1]evil", false);
+        check("gateway, users", "gateway:4567", true);
+        check("gateway,users", "USERS", true);
+        check("gateway", "gateway.evil.example", false);
+        check(".example.org", "a.example.org:443", true);
+        check(".example.org", ".example.org", false);
+        check(".example.org", "evilexample.org", false);
+        check("*", "anything:1", true);
+        check("*", "", false);
+    }
+
+    #[test]
+    fn a_url_is_no_host_name() {
+        assert!("http://gateway".parse::<AllowedHosts>().is_err());
+        assert!("a b".parse::<AllowedHosts>().is_err());
+    }
+}
