@@ -1,0 +1,59 @@
+//! What is checked before anybody else is asked: it saves a call, and the answer is as clear as the service's own.
+
+use service::Problem;
+use uuid::Uuid;
+
+const MAX_MESSAGE_CHARS: usize = 280;
+const MAX_HANDLE: usize = 24;
+
+/// 1 to 280 characters, as the activities service counts them.
+pub(crate) fn message(text: &str) -> Result<(), Problem> {
+    match text.trim().chars().count() {
+        0 => Err(Problem::invalid("the message is empty")),
+        n if n > MAX_MESSAGE_CHARS => {
+            Err(Problem::invalid(format!("the message has {n} characters; at most {MAX_MESSAGE_CHARS} fit")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A handle that cannot exist does not exist. What passes needs no escaping in a path.
+pub(crate) fn handle(text: &str) -> Result<&str, Problem> {
+    let valid = (1..=MAX_HANDLE).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    if valid { Ok(text) } else { Err(Problem::not_found("nobody has that handle")) }
+}
+
+/// The same for an activity.
+pub(crate) fn uuid(text: &str) -> Result<Uuid, Problem> {
+    text.parse().map_err(|_| Problem::not_found("no activity has that id; an id is a uuid"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages() {
+        let check = |text: &str, expect: bool| assert_eq!(message(text).is_ok(), expect, "{text:?}");
+        check("crud", true);
+        check(&"ü".repeat(280), true);
+        check(&format!("  {}\n", "x".repeat(280)), true);
+        check(&"x".repeat(281), false);
+        check("", false);
+        check(" \n\t ", false);
+    }
+
+    #[test]
+    fn handles() {
+        let check = |text: &str, expect: bool| assert_eq!(handle(text).is_ok(), expect, "{text:?}");
+        check("andrew_brown1", true);
+        check("Worf", true);
+        check("", false);
+        check(&"x".repeat(25), false);
+        check("a/b", false);
+        check("a b", false);
+        check("..", false);
+        check("ä", false);
+    }
+}
