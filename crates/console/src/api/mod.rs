@@ -1,0 +1,152 @@
+//! The HTTP API and the UI's files.
+
+mod access;
+mod stream;
+mod traces;
+mod ui;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use actix_web::http::StatusCode;
+use actix_web::middleware::from_fn;
+use actix_web::web::{self, Data, Json, ServiceConfig};
+use serde_json::{Value, json};
+use service::Problem;
+use tokio::sync::{Semaphore, broadcast};
+
+use crate::config::Config;
+use crate::stats::Stats;
+use crate::store::{News, ReadError, Reader, Store, Writer, now};
+
+pub(crate) use access::Access;
+
+/// Live streams at a time. Each is a connection that stays; a browser opens six to one host at most.
+const MAX_STREAMS: usize = 64;
+
+/// What the handlers share.
+#[derive(Clone)]
+pub(crate) struct Api {
+    reader: Reader,
+    writer: Writer,
+    news: broadcast::Sender<News>,
+    streams: Arc<Semaphore>,
+    stats: Arc<Stats>,
+    ui_dir: PathBuf,
+    /// The parts of the statistics that do not change.
+    since: i64,
+    max_bytes: u64,
+    otlp_http: String,
+    otlp_grpc: String,
+    /// Holds the lock on the data directory.
+    _store: Arc<Store>,
+}
+
+impl Api {
+    pub(crate) fn new(
+        store: Store,
+        stats: Arc<Stats>,
+        config: &Config,
+        http_port: u16,
+        grpc_port: u16,
+    ) -> Self {
+        let with_port = |listen: &service::server::Listen, port| match listen.host() {
+            host if host.contains(':') => format!("[{host}]:{port}"),
+            host => format!("{host}:{port}"),
+        };
+        Self {
+            reader: store.reader.clone(),
+            writer: store.writer.clone(),
+            news: store.news.clone(),
+            streams: Arc::new(Semaphore::new(MAX_STREAMS)),
+            stats,
+            ui_dir: config.ui_dir.clone(),
+            since: now(),
+            max_bytes: config.max_bytes,
+            otlp_http: with_port(&config.otlp_http, http_port),
+            otlp_grpc: with_port(&config.otlp_grpc, grpc_port),
+            _store: Arc::new(store),
+        }
+    }
+
+    pub(crate) fn reader(&self) -> Reader {
+        self.reader.clone()
+    }
+}
+
+pub(crate) fn routes(app: &mut ServiceConfig, api: Api, access: Access) {
+    app.app_data(Data::new(api)).service(
+        web::scope("")
+            .wrap(from_fn(access::check))
+            .app_data(Data::new(access))
+            .route("/api/traces", web::get().to(traces::list))
+            .route("/api/traces/stream", web::get().to(stream::follow))
+            .route("/api/traces/{trace_id}", web::get().to(traces::show))
+            .route("/api/traces/{trace_id}/spans/{span_id}", web::get().to(traces::show_span))
+            .route("/api/stats", web::get().to(stats))
+            .route("/api/{rest:.*}", web::to(no_such_route))
+            .default_service(web::get().to(ui::file)),
+    );
+}
+
+async fn stats(api: Data<Api>) -> Json<Value> {
+    let Stats {
+        received,
+        stored,
+        duplicates,
+        invalid_trace_id,
+        invalid_span_id,
+        invalid_parent_span_id,
+        trace_too_large,
+        pruned_traces,
+        pruned_spans,
+        ignored_logs,
+        ignored_metrics,
+        undecodable,
+        too_large,
+        unsupported,
+        timeout,
+        overloaded,
+        host,
+    } = &*api.stats;
+    let refused = [invalid_trace_id, invalid_span_id, invalid_parent_span_id, trace_too_large];
+    let (spans, traces, bytes) = api.writer.size();
+    Json(json!({
+        "since_unix_nano": api.since,
+        "received": { "otlp": received.get() },
+        "stored": { "otlp": stored.get() },
+        "duplicates": { "otlp": duplicates.get() },
+        "dropped": { "otlp": refused.iter().map(|counter| counter.get()).sum::<u64>() },
+        "refused": {
+            "invalid_trace_id": invalid_trace_id.get(),
+            "invalid_span_id": invalid_span_id.get(),
+            "invalid_parent_span_id": invalid_parent_span_id.get(),
+            "trace_too_large": trace_too_large.get(),
+        },
+        "refused_requests": {
+            "undecodable": undecodable.get(),
+            "too_large": too_large.get(),
+            "unsupported": unsupported.get(),
+            "timeout": timeout.get(),
+            "overloaded": overloaded.get(),
+            "host": host.get(),
+        },
+        "ignored": { "logs": ignored_logs.get(), "metrics": ignored_metrics.get() },
+        "pruned": { "traces": pruned_traces.get(), "spans": pruned_spans.get() },
+        "spans": spans,
+        "traces": traces,
+        "bytes": bytes,
+        "max_bytes": api.max_bytes,
+        "otlp_http": api.otlp_http,
+        "otlp_grpc": api.otlp_grpc,
+    }))
+}
+
+async fn no_such_route() -> Problem {
+    Problem::not_found("the API has nothing at this path")
+}
+
+fn unreadable(error: &ReadError) -> Problem {
+    tracing::error!(%error, "query failed");
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "the store does not answer")
+}

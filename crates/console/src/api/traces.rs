@@ -1,0 +1,132 @@
+//! The list of traces, one trace, one span.
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::http::header::CONTENT_TYPE;
+use actix_web::web::{Bytes, Data, Json, Path, Query};
+use futures::{StreamExt, stream};
+use serde::Deserialize;
+use serde_json::json;
+use service::Problem;
+use xray::id::{SpanId, TraceId};
+
+use super::{Api, unreadable};
+use crate::store::{Cursor, Filter, Found, Page, ReadError, TraceHead};
+use crate::wire::Traces;
+
+const DEFAULT_LIMIT: usize = 50;
+const MAX_LIMIT: usize = 1_000;
+/// Spans read and sent at a time: what a trace of any size takes in memory, some hundred kilobytes.
+const CHUNK: usize = 256;
+
+#[derive(Deserialize)]
+pub(super) struct ListQuery {
+    limit: Option<usize>,
+    before: Option<String>,
+    #[serde(flatten)]
+    filter: FilterQuery,
+}
+
+/// The choices of the list and of the stream.
+#[derive(Deserialize)]
+pub(super) struct FilterQuery {
+    service: Option<String>,
+    min_duration_ms: Option<String>,
+    error: Option<String>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct ShowQuery {
+    #[serde(default)]
+    brief: bool,
+}
+
+impl FilterQuery {
+    /// An empty value is no choice, as forms send it.
+    pub(super) fn parse(self) -> Result<Filter, Problem> {
+        let set = |value: Option<String>| value.filter(|text| !text.is_empty());
+        let min_duration_nano = set(self.min_duration_ms)
+            .map(|text| match text.parse::<f64>() {
+                Ok(ms) if ms >= 0.0 => Ok((ms * 1e6) as i64),
+                _ => Err(Problem::bad_request("min_duration_ms must be a number of milliseconds")),
+            })
+            .transpose()?;
+        let error = set(self.error)
+            .map(|text| text.parse().map_err(|_| Problem::bad_request("error must be true or false")))
+            .transpose()?;
+        Ok(Filter { service: set(self.service), min_duration_nano, error })
+    }
+}
+
+pub(super) async fn list(api: Data<Api>, query: Query<ListQuery>) -> Result<Json<Traces>, Problem> {
+    let ListQuery { limit, before, filter } = query.into_inner();
+    let limit = limit.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT);
+    let before = before
+        .filter(|text| !text.is_empty())
+        .map(|text| cursor(&text).ok_or_else(|| Problem::bad_request("before must be the `next` of a page")))
+        .transpose()?;
+    let Page { traces, next } =
+        api.reader.traces(filter.parse()?, before, limit).await.map_err(|error| unreadable(&error))?;
+    Ok(Json(Traces { traces, next: next.map(|(listed, id)| format!("{listed}.{id}")) }))
+}
+
+fn cursor(text: &str) -> Option<Cursor> {
+    let (listed, id) = text.split_once('.')?;
+    Some((listed.parse().ok()?, id.parse().ok()?))
+}
+
+pub(super) async fn show(
+    api: Data<Api>,
+    trace_id: Path<String>,
+    query: Query<ShowQuery>,
+) -> Result<HttpResponse, Problem> {
+    let id = parse_trace_id(&trace_id)?;
+    let found = match api.reader.trace(id).await.map_err(|error| unreadable(&error))? {
+        TraceHead::Found(found) => found,
+        TraceHead::Pruned(at) => return Err(gone(at)),
+        TraceHead::Unknown => return Err(Problem::not_found("no span of this trace has arrived")),
+    };
+    let Found { start, duration, pruned, trace, rows } = found;
+    let mut head = json!({
+        "trace_id": id.to_w3c(),
+        "xray_trace_id": id.to_string(),
+        "start_unix_nano": start,
+        "duration_nano": duration,
+        "span_count": rows.len(),
+        "pruned_unix_nano": pruned,
+    })
+    .to_string();
+    head.truncate(head.len() - 1);
+    head += r#","spans":["#;
+
+    // Each chunk is read when the one before was taken. A trace that is pruned meanwhile ends early, as valid JSON.
+    let chunks: Vec<Vec<i64>> = rows.chunks(CHUNK).map(<[i64]>::to_vec).collect();
+    let (reader, brief) = (api.reader(), query.brief);
+    let spans = stream::iter(chunks.into_iter().enumerate()).then(move |(place, rows)| {
+        let reader = reader.clone();
+        async move { Ok(Bytes::from(reader.spans(id, trace, rows, brief, place == 0).await?)) }
+    });
+    let body = stream::iter([Ok::<_, ReadError>(Bytes::from(head))])
+        .chain(spans)
+        .chain(stream::iter([Ok(Bytes::from_static(b"]}"))]));
+    Ok(HttpResponse::Ok().insert_header((CONTENT_TYPE, "application/json")).streaming(body))
+}
+
+pub(super) async fn show_span(api: Data<Api>, ids: Path<(String, String)>) -> Result<HttpResponse, Problem> {
+    let (trace_id, span_id) = ids.into_inner();
+    let trace_id = parse_trace_id(&trace_id)?;
+    let span_id: SpanId = span_id.parse().map_err(|_| Problem::bad_request("a span id is 16 hex digits"))?;
+    match api.reader.span(trace_id, span_id).await.map_err(|error| unreadable(&error))? {
+        Some(span) => Ok(HttpResponse::Ok().insert_header((CONTENT_TYPE, "application/json")).body(span)),
+        None => Err(Problem::not_found("this span has not arrived")),
+    }
+}
+
+pub(super) fn parse_trace_id(text: &str) -> Result<TraceId, Problem> {
+    text.parse().map_err(|_| Problem::bad_request("a trace id is 32 hex digits, or X-Ray's 1-8-24"))
+}
+
+fn gone(at: i64) -> Problem {
+    let time = chrono::DateTime::from_timestamp_nanos(at).format("%Y-%m-%d %H:%M:%S UTC");
+    Problem::new(StatusCode::GONE, "pruned", format!("pruned at {time}, to keep the store below its cap"))
+}

@@ -1,0 +1,75 @@
+//! What the console is told by its environment.
+
+use std::path::{Path, PathBuf};
+
+use env::{ConfigError, Env, Secret};
+use service::server::{AllowedHosts, Listen, Settings};
+
+pub const DEFAULT_LISTEN: &str = "127.0.0.1:4380";
+pub const DEFAULT_OTLP_HTTP: &str = "127.0.0.1:4318";
+pub const DEFAULT_OTLP_GRPC: &str = "127.0.0.1:4317";
+pub const DEFAULT_DATA_DIR: &str = ".throughline/console";
+/// 2 GiB: about 2 to 4 million spans.
+pub const DEFAULT_MAX_BYTES: u64 = 2 << 30;
+/// Less leaves no room for one large request.
+const LEAST_MAX_BYTES: u64 = 1 << 20;
+
+/// `README.md` has the table of variables.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// UI and API; every other way in shares its `allowed_hosts`.
+    pub server: Settings,
+    pub otlp_http: Listen,
+    pub otlp_grpc: Listen,
+    pub data_dir: PathBuf,
+    pub ui_dir: PathBuf,
+    pub token: Option<Secret>,
+    pub max_bytes: u64,
+}
+
+impl Config {
+    pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
+        let server = Settings::from_env(DEFAULT_LISTEN, env)?;
+        let token = env.secret("CONSOLE_TOKEN");
+        if token.is_none() && !server.listen.is_loopback() {
+            return Err(ConfigError {
+                variable: "CONSOLE_TOKEN".to_owned(),
+                problem: format!(
+                    "is not set, and with LISTEN={} everyone could read the traces",
+                    server.listen
+                ),
+                example: "a-long-random-word".to_owned(),
+            });
+        }
+        let listen = |name, default: &str| match env.parse(name, default)? {
+            Some(listen) => Ok(listen),
+            None => Ok(default.parse().expect("the default is an address")),
+        };
+        let max_bytes = env.parse_or("CONSOLE_MAX_BYTES", DEFAULT_MAX_BYTES, "2147483648")?;
+        if max_bytes < LEAST_MAX_BYTES {
+            let problem = format!("must be {LEAST_MAX_BYTES} or more");
+            return Err(ConfigError::bad(
+                "CONSOLE_MAX_BYTES",
+                &max_bytes.to_string(),
+                &problem,
+                "2147483648",
+            ));
+        }
+        Ok(Self {
+            server,
+            otlp_http: listen("CONSOLE_OTLP_HTTP", DEFAULT_OTLP_HTTP)?,
+            otlp_grpc: listen("CONSOLE_OTLP_GRPC", DEFAULT_OTLP_GRPC)?,
+            data_dir: env.get("CONSOLE_DATA_DIR").unwrap_or(DEFAULT_DATA_DIR).into(),
+            // Beside the sources: right for a clone; an image sets the variable.
+            ui_dir: env
+                .get("CONSOLE_UI_DIR")
+                .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("ui/dist"), PathBuf::from),
+            token,
+            max_bytes,
+        })
+    }
+
+    pub(crate) fn allowed_hosts(&self) -> &AllowedHosts {
+        &self.server.allowed_hosts
+    }
+}

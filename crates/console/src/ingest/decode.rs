@@ -1,0 +1,395 @@
+//! Bytes as received -> spans as stored. Pure: no clock, no store.
+//!
+//! The outer messages are decoded with their inner ones left as bytes, and spans then one by one. Decoded as a whole a
+//! hostile request takes 125 times its size (an empty span is 2 bytes on the wire and 250 in memory); this way 16 times.
+
+use bytes::Bytes;
+use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue};
+use opentelemetry_proto::tonic::resource::v1::Resource;
+use opentelemetry_proto::tonic::trace::v1::Span;
+use opentelemetry_proto::tonic::trace::v1::span;
+use prost::Message;
+use serde::ser::{SerializeMap, SerializeSeq};
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+use xray::id::{SpanId, TraceId};
+
+use super::normalise;
+
+/// The spans of one request, as the store takes them.
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    pub(crate) origins: Vec<Origin>,
+    pub(crate) spans: Vec<SpanRow>,
+    pub(crate) refused: Refused,
+}
+
+/// Who made a span.
+#[derive(Debug, PartialEq, Eq, Hash, Clone)]
+pub(crate) struct Origin {
+    pub(crate) service: String,
+    /// A JSON object.
+    pub(crate) resource: String,
+    /// A JSON object or `null`.
+    pub(crate) scope: String,
+}
+
+#[derive(Debug)]
+pub(crate) struct SpanRow {
+    /// Index into [`Batch::origins`].
+    pub(crate) origin: usize,
+    pub(crate) trace_id: TraceId,
+    pub(crate) span_id: SpanId,
+    pub(crate) parent_span_id: Option<SpanId>,
+    pub(crate) name: String,
+    /// As OTLP numbers them, here and in `status`.
+    pub(crate) kind: i32,
+    pub(crate) status: i32,
+    pub(crate) status_message: Option<String>,
+    pub(crate) start: i64,
+    /// Never negative: a span that ends before it starts lasts nothing.
+    pub(crate) duration: i64,
+    /// JSON, as `events` and `links`; `None` when empty.
+    pub(crate) attributes: Option<String>,
+    pub(crate) events: Option<String>,
+    pub(crate) links: Option<String>,
+}
+
+/// Spans that are left out, and counted in `partial_success`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Refused {
+    pub(crate) invalid_trace_id: u64,
+    pub(crate) invalid_span_id: u64,
+    pub(crate) invalid_parent_span_id: u64,
+}
+
+/// The request as a whole cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DecodeError {
+    #[error("not an OTLP request in protobuf: {0}")]
+    Protobuf(#[from] prost::DecodeError),
+    #[error("not an OTLP request in JSON: {0}")]
+    Json(#[from] serde_json::Error),
+    #[error("not an OTLP request in JSON: `{0}` must be an array of objects")]
+    Shape(&'static str),
+}
+
+/// A signal that OTLP knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Signal {
+    Traces,
+    Logs,
+    Metrics,
+}
+
+impl Refused {
+    pub(crate) fn total(self) -> u64 {
+        self.invalid_trace_id + self.invalid_span_id + self.invalid_parent_span_id
+    }
+}
+
+/// `ExportTraceServiceRequest`, and the requests of the other signals, which have the same outer shape.
+#[derive(Clone, PartialEq, Message)]
+struct Outer {
+    #[prost(bytes = "bytes", repeated, tag = "1")]
+    resources: Vec<Bytes>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct OuterResource {
+    #[prost(message, optional, tag = "1")]
+    resource: Option<Resource>,
+    #[prost(bytes = "bytes", repeated, tag = "2")]
+    scopes: Vec<Bytes>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct OuterScope {
+    #[prost(message, optional, tag = "1")]
+    scope: Option<InstrumentationScope>,
+    #[prost(bytes = "bytes", repeated, tag = "2")]
+    records: Vec<Bytes>,
+}
+
+/// A metric is one of five kinds, each with its data points in field 1.
+#[derive(Clone, PartialEq, Message)]
+struct OuterMetric {
+    #[prost(message, optional, tag = "5")]
+    gauge: Option<Points>,
+    #[prost(message, optional, tag = "7")]
+    sum: Option<Points>,
+    #[prost(message, optional, tag = "9")]
+    histogram: Option<Points>,
+    #[prost(message, optional, tag = "10")]
+    exponential_histogram: Option<Points>,
+    #[prost(message, optional, tag = "11")]
+    summary: Option<Points>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Points {
+    #[prost(bytes = "bytes", repeated, tag = "1")]
+    points: Vec<Bytes>,
+}
+
+/// An `ExportTraceServiceRequest` in protobuf.
+pub(crate) fn protobuf(body: Bytes) -> Result<Batch, DecodeError> {
+    let mut batch = Batch::default();
+    for bytes in Outer::decode(body)?.resources {
+        let OuterResource { resource, scopes } = OuterResource::decode(bytes)?;
+        let resource = resource.unwrap_or_default();
+        for bytes in scopes {
+            let OuterScope { scope, records } = OuterScope::decode(bytes)?;
+            batch.enter(&resource, scope.as_ref());
+            for bytes in records {
+                batch.add(Span::decode(bytes)?);
+            }
+        }
+    }
+    Ok(batch)
+}
+
+/// An `ExportTraceServiceRequest` in JSON, read leniently.
+pub(crate) fn json(body: &[u8]) -> Result<Batch, DecodeError> {
+    let mut request: Value = serde_json::from_slice(body)?;
+    normalise::normalise(&mut request);
+    let mut batch = Batch::default();
+    for mut of_resource in array(&mut request, "resourceSpans")? {
+        let resource = message::<Resource>(&mut of_resource, "resource")?.unwrap_or_default();
+        for mut of_scope in array(&mut of_resource, "scopeSpans")? {
+            let scope = message::<InstrumentationScope>(&mut of_scope, "scope")?;
+            batch.enter(&resource, scope.as_ref());
+            for span in array(&mut of_scope, "spans")? {
+                batch.add(serde_json::from_value(span)?);
+            }
+        }
+    }
+    Ok(batch)
+}
+
+/// How many log records or data points a request holds that we do not keep.
+pub(crate) fn count_protobuf(signal: Signal, body: Bytes) -> Result<u64, DecodeError> {
+    let mut count = 0;
+    for bytes in Outer::decode(body)?.resources {
+        for bytes in OuterResource::decode(bytes)?.scopes {
+            let records = OuterScope::decode(bytes)?.records;
+            if signal != Signal::Metrics {
+                count += records.len();
+                continue;
+            }
+            for bytes in records {
+                let metric = OuterMetric::decode(bytes)?;
+                let kinds = [
+                    metric.gauge,
+                    metric.sum,
+                    metric.histogram,
+                    metric.exponential_histogram,
+                    metric.summary,
+                ];
+                count += kinds.into_iter().flatten().map(|kind| kind.points.len()).sum::<usize>();
+            }
+        }
+    }
+    Ok(count as u64)
+}
+
+/// The same for JSON.
+pub(crate) fn count_json(signal: Signal, body: &[u8]) -> Result<u64, DecodeError> {
+    let mut request: Value = serde_json::from_slice(body)?;
+    normalise::normalise(&mut request);
+    let [of_resource, of_scope, records] = match signal {
+        Signal::Traces => ["resourceSpans", "scopeSpans", "spans"],
+        Signal::Logs => ["resourceLogs", "scopeLogs", "logRecords"],
+        Signal::Metrics => ["resourceMetrics", "scopeMetrics", "metrics"],
+    };
+    let mut count = 0;
+    for mut resource in array(&mut request, of_resource)? {
+        for mut scope in array(&mut resource, of_scope)? {
+            for record in array(&mut scope, records)? {
+                count += match (signal, &record) {
+                    (Signal::Metrics, Value::Object(metric)) => metric.values().map(data_points).sum(),
+                    _ => 1,
+                };
+            }
+        }
+    }
+    Ok(count)
+}
+
+fn data_points(kind: &Value) -> u64 {
+    kind.get("dataPoints").and_then(Value::as_array).map_or(0, |points| points.len() as u64)
+}
+
+/// Takes the array `key` out of `value`; a missing one is empty.
+fn array(value: &mut Value, key: &'static str) -> Result<Vec<Value>, DecodeError> {
+    match value {
+        Value::Object(object) => match object.remove(key) {
+            None => Ok(Vec::new()),
+            Some(Value::Array(array)) => Ok(array),
+            Some(_) => Err(DecodeError::Shape(key)),
+        },
+        _ => Err(DecodeError::Shape(key)),
+    }
+}
+
+fn message<T: serde::de::DeserializeOwned>(value: &mut Value, key: &str) -> Result<Option<T>, DecodeError> {
+    Ok(value.as_object_mut().and_then(|o| o.remove(key)).map(serde_json::from_value).transpose()?)
+}
+
+impl Batch {
+    /// The spans added from here on are of this resource and scope.
+    fn enter(&mut self, resource: &Resource, scope: Option<&InstrumentationScope>) {
+        let service = resource.attributes.iter().find(|a| a.key == "service.name").and_then(|a| {
+            match a.value.as_ref()?.value.as_ref()? {
+                Any::StringValue(name) if !name.is_empty() => Some(name.clone()),
+                _ => None,
+            }
+        });
+        let scope = scope.filter(|scope| !scope.name.is_empty());
+        self.origins.push(Origin {
+            // What the specification gives to a process that does not name itself.
+            service: service.unwrap_or_else(|| "unknown_service".to_owned()),
+            resource: to_json(&Attributes(&resource.attributes)),
+            scope: to_json(
+                &scope.map(|s| crate::wire::Scope { name: s.name.clone(), version: s.version.clone() }),
+            ),
+        });
+    }
+
+    fn add(&mut self, span: Span) {
+        let Some(trace_id) = span.trace_id.try_into().ok().and_then(TraceId::from_bytes) else {
+            self.refused.invalid_trace_id += 1;
+            return;
+        };
+        let Some(span_id) = span.span_id.try_into().ok().and_then(SpanId::from_bytes) else {
+            self.refused.invalid_span_id += 1;
+            return;
+        };
+        // A root leaves its parent out, or sends zeros.
+        let parent_span_id = match <[u8; 8]>::try_from(span.parent_span_id) {
+            Ok(bytes) => SpanId::from_bytes(bytes),
+            Err(bytes) if bytes.is_empty() => None,
+            Err(_) => {
+                self.refused.invalid_parent_span_id += 1;
+                return;
+            }
+        };
+        let (start, end) = (nanos(span.start_time_unix_nano), nanos(span.end_time_unix_nano));
+        let status = span.status.unwrap_or_default();
+        self.spans.push(SpanRow {
+            origin: self.origins.len() - 1,
+            trace_id,
+            span_id,
+            parent_span_id,
+            name: span.name,
+            kind: span.kind,
+            status: status.code,
+            status_message: Some(status.message).filter(|message| !message.is_empty()),
+            start,
+            duration: (end - start).max(0),
+            attributes: some(&span.attributes, |a| to_json(&Attributes(a))),
+            events: some(&span.events, |events| to_json(&events.iter().map(Event::new).collect::<Vec<_>>())),
+            links: some(&span.links, |links| to_json(&links.iter().map(Link::new).collect::<Vec<_>>())),
+        });
+    }
+}
+
+fn some<T>(items: &[T], json: impl FnOnce(&[T]) -> String) -> Option<String> {
+    (!items.is_empty()).then(|| json(items))
+}
+
+/// 2262 is the last year of 64 signed bits.
+fn nanos(unix_nano: u64) -> i64 {
+    i64::try_from(unix_nano).unwrap_or(i64::MAX)
+}
+
+fn to_json<T: Serialize>(value: &T) -> String {
+    serde_json::to_string(value).expect("text keys and finite numbers are always JSON")
+}
+
+/// As [`crate::wire::Event`], borrowed.
+#[derive(Serialize)]
+struct Event<'a> {
+    name: &'a str,
+    time_unix_nano: i64,
+    attributes: Attributes<'a>,
+}
+
+/// As [`crate::wire::Link`], borrowed.
+#[derive(Serialize)]
+struct Link<'a> {
+    trace_id: String,
+    span_id: String,
+    attributes: Attributes<'a>,
+}
+
+struct Attributes<'a>(&'a [KeyValue]);
+
+struct Attribute<'a>(Option<&'a AnyValue>);
+
+impl<'a> Event<'a> {
+    fn new(event: &'a span::Event) -> Self {
+        Self {
+            name: &event.name,
+            time_unix_nano: nanos(event.time_unix_nano),
+            attributes: Attributes(&event.attributes),
+        }
+    }
+}
+
+impl<'a> Link<'a> {
+    fn new(link: &'a span::Link) -> Self {
+        Self {
+            trace_id: hex(&link.trace_id),
+            span_id: hex(&link.span_id),
+            attributes: Attributes(&link.attributes),
+        }
+    }
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+impl Serialize for Attributes<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for attribute in self.0 {
+            map.serialize_entry(&attribute.key, &Attribute(attribute.value.as_ref()))?;
+        }
+        map.end()
+    }
+}
+
+impl Serialize for Attribute<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0.and_then(|value| value.value.as_ref()) {
+            None => serializer.serialize_unit(),
+            Some(Any::StringValue(text)) => serializer.serialize_str(text),
+            Some(Any::BoolValue(value)) => serializer.serialize_bool(*value),
+            Some(Any::IntValue(number)) => serializer.serialize_i64(*number),
+            // JSON has no such numbers; `f64`'s own spelling says which it was.
+            Some(Any::DoubleValue(number)) if !number.is_finite() => serializer.collect_str(number),
+            Some(Any::DoubleValue(number)) => serializer.serialize_f64(*number),
+            Some(Any::ArrayValue(array)) => {
+                let mut sequence = serializer.serialize_seq(Some(array.values.len()))?;
+                for value in &array.values {
+                    sequence.serialize_element(&Attribute(Some(value)))?;
+                }
+                sequence.end()
+            }
+            Some(Any::KvlistValue(list)) => Attributes(&list.values).serialize(serializer),
+            Some(Any::BytesValue(bytes)) => {
+                use base64::Engine;
+                serializer.collect_str(&base64::engine::general_purpose::STANDARD.encode(bytes))
+            }
+            // Profiles only: an index into a table that no trace request has.
+            Some(Any::StringValueStrindex(index)) => serializer.serialize_i32(*index),
+        }
+    }
+}

@@ -1,0 +1,448 @@
+//! The one writer: a bounded queue of requests, and as many of them in one transaction as have piled up.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::thread;
+
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use tokio::sync::{broadcast, mpsc, oneshot};
+use xray::id::TraceId;
+
+use super::{MAX_SPANS_PER_TRACE, News, now};
+use crate::ingest::budget::Share;
+use crate::ingest::decode::{Batch, Origin, SpanRow};
+use crate::stats::Stats;
+use crate::wire::Summary;
+
+/// Requests that wait for the writer. When it is full the sender is told to come back (503).
+const QUEUE: usize = 256;
+/// Spans after which a transaction is closed though more wait: some 10 MB of WAL, and a bounded wait for the first.
+const COMMIT_SPANS: usize = 10_000;
+/// Origins whose row ids are remembered. A sender with a new resource for every span costs look-ups, not memory.
+const KNOWN_ORIGINS: usize = 1_024;
+/// Pruning stops this far below the cap, so that it is not due again at once.
+const PRUNE_SLACK: u64 = 64;
+/// Traces a pruning transaction takes.
+const PRUNE_TRACES: usize = 32;
+/// Links to pruned traces that still say so; 60 bytes each.
+const TOMBSTONES: i64 = 100_000;
+
+/// Services that a summary names; a trace of more shows the first ones.
+const LISTED_SERVICES: usize = 100;
+
+/// The way in. Clones share the queue.
+#[derive(Clone)]
+pub(crate) struct Writer {
+    queue: mpsc::Sender<Request>,
+    size: Arc<Size>,
+}
+
+/// What the store holds now.
+#[derive(Debug, Default)]
+struct Size {
+    spans: AtomicU64,
+    traces: AtomicU64,
+    bytes: AtomicU64,
+}
+
+/// What became of a request's spans.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Outcome {
+    pub(crate) stored: u64,
+    pub(crate) duplicates: u64,
+    pub(crate) trace_too_large: u64,
+}
+
+/// The queue is full or the disk refuses: the sender shall try again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Overloaded;
+
+struct Request {
+    batch: Batch,
+    answer: oneshot::Sender<Outcome>,
+    /// The request's share of memory, given back once it is written.
+    _share: Share,
+}
+
+struct Thread {
+    connection: Connection,
+    origins: HashMap<Origin, i64>,
+    max_bytes: u64,
+    page_size: u64,
+    stats: Arc<Stats>,
+    size: Arc<Size>,
+    news: broadcast::Sender<News>,
+}
+
+/// A row of `traces`, kept in memory for the length of a transaction.
+struct TraceRow {
+    id: i64,
+    listed: i64,
+    start: i64,
+    finish: i64,
+    span_count: u64,
+    error_count: u64,
+    root: bool,
+    head_start: i64,
+    name: String,
+    service: String,
+    services: Vec<String>,
+}
+
+impl Writer {
+    pub(super) fn start(
+        connection: Connection,
+        max_bytes: u64,
+        stats: Arc<Stats>,
+        news: broadcast::Sender<News>,
+    ) -> rusqlite::Result<Self> {
+        let size = Arc::new(Size::default());
+        let (traces, spans): (u64, u64) =
+            connection.query_row("SELECT count(*), coalesce(sum(span_count), 0) FROM traces", [], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })?;
+        size.traces.store(traces, Relaxed);
+        size.spans.store(spans, Relaxed);
+        let page_size = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
+        let thread = Thread {
+            connection,
+            origins: HashMap::new(),
+            max_bytes,
+            page_size,
+            stats,
+            size: size.clone(),
+            news,
+        };
+        thread.measure()?;
+        let (queue, requests) = mpsc::channel(QUEUE);
+        thread::Builder::new()
+            .name("store".to_owned())
+            .spawn(move || thread.run(requests))
+            .expect("a process that just started can start a thread");
+        Ok(Self { queue, size })
+    }
+
+    /// Returns after the spans are committed.
+    pub(crate) async fn write(&self, batch: Batch, share: Share) -> Result<Outcome, Overloaded> {
+        let (answer, outcome) = oneshot::channel();
+        self.queue.try_send(Request { batch, answer, _share: share }).map_err(|_| Overloaded)?;
+        outcome.await.map_err(|_| Overloaded)
+    }
+
+    /// Spans, traces and bytes that the store holds now.
+    pub(crate) fn size(&self) -> (u64, u64, u64) {
+        let Size { spans, traces, bytes } = &*self.size;
+        (spans.load(Relaxed), traces.load(Relaxed), bytes.load(Relaxed))
+    }
+}
+
+impl Thread {
+    fn run(mut self, mut requests: mpsc::Receiver<Request>) {
+        while let Some(first) = requests.blocking_recv() {
+            let mut spans = first.batch.spans.len();
+            let mut group = vec![first];
+            while spans < COMMIT_SPANS
+                && let Ok(next) = requests.try_recv()
+            {
+                spans += next.batch.spans.len();
+                group.push(next);
+            }
+            // A failed transaction answers nobody: the dropped senders read as `Overloaded`.
+            if let Err(error) = self.write(group) {
+                tracing::error!(%error, "spans not stored; their senders are asked to send them again");
+                self.origins.clear();
+            }
+            if let Err(error) = self.prune() {
+                tracing::error!(%error, "old traces not pruned");
+            }
+        }
+    }
+
+    fn write(&mut self, group: Vec<Request>) -> rusqlite::Result<()> {
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let arrival = now();
+        let mut traces = HashMap::new();
+        let mut new_traces = 0;
+        let mut outcomes = Vec::with_capacity(group.len());
+        for request in &group {
+            let mut outcome = Outcome::default();
+            let mut origins = vec![None; request.batch.origins.len()];
+            for span in &request.batch.spans {
+                let trace = match traces.entry(span.trace_id) {
+                    Entry::Occupied(entry) => entry.into_mut(),
+                    Entry::Vacant(entry) => {
+                        let (trace, is_new) = TraceRow::load_or_insert(&transaction, span, arrival)?;
+                        new_traces += u64::from(is_new);
+                        entry.insert(trace)
+                    }
+                };
+                if trace.span_count >= MAX_SPANS_PER_TRACE {
+                    outcome.trace_too_large += 1;
+                    continue;
+                }
+                let origin = &request.batch.origins[span.origin];
+                let origin_id = match origins[span.origin] {
+                    Some((id, last_trace)) if last_trace >= trace.id => id,
+                    _ => {
+                        let id = origin_id(&transaction, &mut self.origins, origin, trace.id)?;
+                        origins[span.origin] = Some((id, trace.id));
+                        id
+                    }
+                };
+                if insert(&transaction, trace.id, origin_id, span)? {
+                    trace.add(span, &origin.service);
+                    outcome.stored += 1;
+                } else {
+                    outcome.duplicates += 1;
+                }
+            }
+            outcomes.push(outcome);
+        }
+        for trace in traces.values() {
+            trace.save(&transaction)?;
+        }
+        transaction.commit()?;
+
+        self.size.traces.fetch_add(new_traces, Relaxed);
+        for (request, outcome) in group.into_iter().zip(outcomes) {
+            self.size.spans.fetch_add(outcome.stored, Relaxed);
+            self.stats.stored.add(outcome.stored);
+            self.stats.duplicates.add(outcome.duplicates);
+            self.stats.trace_too_large.add(outcome.trace_too_large);
+            // A sender that went away sends it again, as a duplicate.
+            let _ = request.answer.send(outcome);
+        }
+        if self.news.receiver_count() > 0 {
+            let news = traces.iter().map(|(id, trace)| trace.summary(*id)).collect();
+            let _ = self.news.send(Arc::new(news));
+        }
+        self.measure()
+    }
+
+    fn measure(&self) -> rusqlite::Result<()> {
+        let pages = |name| self.connection.pragma_query_value(None, name, |row| row.get::<_, u64>(0));
+        let used = pages("page_count")? - pages("freelist_count")?;
+        self.size.bytes.store(used * self.page_size, Relaxed);
+        Ok(())
+    }
+
+    /// Whole traces, those that came first, until the store is a bit below its cap.
+    fn prune(&mut self) -> rusqlite::Result<()> {
+        if self.size.bytes.load(Relaxed) <= self.max_bytes {
+            return Ok(());
+        }
+        let target = self.max_bytes - self.max_bytes / PRUNE_SLACK;
+        while self.size.bytes.load(Relaxed) > target {
+            let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let pruned = prune_oldest(&transaction)?;
+            transaction.commit()?;
+            if pruned.is_empty() {
+                break;
+            }
+            let spans = pruned.iter().sum();
+            self.size.traces.fetch_sub(pruned.len() as u64, Relaxed);
+            self.size.spans.fetch_sub(spans, Relaxed);
+            self.stats.pruned_traces.add(pruned.len() as u64);
+            self.stats.pruned_spans.add(spans);
+            // Their rows may be gone with the last trace that used them.
+            self.origins.clear();
+            self.measure()?;
+        }
+        Ok(())
+    }
+}
+
+/// Removes a few traces and gives the number of spans of each.
+fn prune_oldest(transaction: &Transaction<'_>) -> rusqlite::Result<Vec<u64>> {
+    let oldest: Vec<(i64, Vec<u8>, u64)> = transaction
+        .prepare_cached("SELECT id, trace_id, span_count FROM traces ORDER BY id LIMIT ?")?
+        .query_map([PRUNE_TRACES], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        .collect::<Result<_, _>>()?;
+    let Some((last, ..)) = oldest.last() else { return Ok(Vec::new()) };
+    let time = now();
+    for (id, trace_id, _) in &oldest {
+        transaction.prepare_cached("DELETE FROM spans WHERE trace = ?")?.execute([id])?;
+        transaction.prepare_cached("DELETE FROM traces WHERE id = ?")?.execute([id])?;
+        transaction
+            .prepare_cached("INSERT OR REPLACE INTO tombstones (trace_id, pruned) VALUES (?, ?)")?
+            .execute(params![trace_id, time])?;
+    }
+    transaction.prepare_cached("DELETE FROM origins WHERE last_trace <= ?")?.execute([last])?;
+    transaction
+        .prepare_cached("DELETE FROM tombstones WHERE id <= (SELECT max(id) FROM tombstones) - ?")?
+        .execute([TOMBSTONES])?;
+    Ok(oldest.into_iter().map(|(_, _, spans)| spans).collect())
+}
+
+fn origin_id(
+    transaction: &Transaction<'_>,
+    known: &mut HashMap<Origin, i64>,
+    origin: &Origin,
+    trace: i64,
+) -> rusqlite::Result<i64> {
+    if let Some(id) = known.get(origin) {
+        transaction
+            .prepare_cached("UPDATE origins SET last_trace = ?2 WHERE id = ?1 AND last_trace < ?2")?
+            .execute([*id, trace])?;
+        return Ok(*id);
+    }
+    let id = transaction
+        .prepare_cached(
+            "INSERT INTO origins (service, resource, scope, last_trace) VALUES (?, ?, ?, ?)
+             ON CONFLICT (resource, scope) DO UPDATE SET last_trace = max(last_trace, excluded.last_trace)
+             RETURNING id",
+        )?
+        .query_row(params![origin.service, origin.resource, origin.scope, trace], |row| row.get(0))?;
+    if known.len() >= KNOWN_ORIGINS {
+        known.clear();
+    }
+    known.insert(origin.clone(), id);
+    Ok(id)
+}
+
+/// False when this trace has a span of this id.
+fn insert(transaction: &Transaction<'_>, trace: i64, origin: i64, span: &SpanRow) -> rusqlite::Result<bool> {
+    let rows = transaction
+        .prepare_cached(
+            "INSERT OR IGNORE INTO spans (trace, span_id, parent_span_id, origin, name, kind, status,
+                 status_message, start, duration, attributes, events, links)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )?
+        .execute(params![
+            trace,
+            span.span_id.to_bytes(),
+            span.parent_span_id.map(xray::id::SpanId::to_bytes),
+            origin,
+            span.name,
+            span.kind,
+            span.status,
+            span.status_message,
+            span.start,
+            span.duration,
+            span.attributes,
+            span.events,
+            span.links,
+        ])?;
+    Ok(rows == 1)
+}
+
+impl TraceRow {
+    /// The row, and whether it is new. A new one has no span yet.
+    fn load_or_insert(
+        transaction: &Transaction<'_>,
+        span: &SpanRow,
+        arrival: i64,
+    ) -> rusqlite::Result<(Self, bool)> {
+        let trace_id = span.trace_id.to_bytes();
+        let known = transaction
+            .prepare_cached(
+                "SELECT id, listed, start, finish, span_count, error_count, root, head_start, name, service, services
+                 FROM traces WHERE trace_id = ?",
+            )?
+            .query_row([trace_id], |row| {
+                Ok(Self {
+                    id: row.get(0)?,
+                    listed: row.get(1)?,
+                    start: row.get(2)?,
+                    finish: row.get(3)?,
+                    span_count: row.get(4)?,
+                    error_count: row.get(5)?,
+                    root: row.get(6)?,
+                    head_start: row.get(7)?,
+                    name: row.get(8)?,
+                    service: row.get(9)?,
+                    services: serde_json::from_str(row.get_ref(10)?.as_str()?).unwrap_or_default(),
+                })
+            })
+            .optional()?;
+        if let Some(row) = known {
+            return Ok((row, false));
+        }
+        transaction
+            .prepare_cached(
+                "INSERT INTO traces (trace_id, listed, start, finish, span_count, error_count, root, head_start,
+                     name, service, services)
+                 VALUES (?, 0, 0, 0, 0, 0, 0, 0, '', '', '[]')",
+            )?
+            .execute([trace_id])?;
+        let row = Self {
+            id: transaction.last_insert_rowid(),
+            listed: arrival,
+            start: i64::MAX,
+            finish: i64::MIN,
+            span_count: 0,
+            error_count: 0,
+            root: false,
+            head_start: i64::MAX,
+            name: String::new(),
+            service: String::new(),
+            services: Vec::new(),
+        };
+        Ok((row, true))
+    }
+
+    fn add(&mut self, span: &SpanRow, service: &str) {
+        let is_root = span.parent_span_id.is_none();
+        let is_head = match (is_root, self.root) {
+            (true, false) => true,
+            (false, true) => false,
+            _ => span.start < self.head_start || self.span_count == 0,
+        };
+        if is_head {
+            self.root = is_root;
+            self.head_start = span.start;
+            self.name.clone_from(&span.name);
+            service.clone_into(&mut self.service);
+        }
+        self.start = self.start.min(span.start);
+        self.finish = self.finish.max(span.start.saturating_add(span.duration));
+        self.listed = self.listed.min(span.start);
+        self.span_count += 1;
+        self.error_count += u64::from(span.status == 2);
+        if let Err(place) = self.services.binary_search_by(|known| known.as_str().cmp(service))
+            && self.services.len() < LISTED_SERVICES
+        {
+            self.services.insert(place, service.to_owned());
+        }
+    }
+
+    fn save(&self, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+        transaction
+            .prepare_cached(
+                "UPDATE traces SET listed = ?, start = ?, finish = ?, span_count = ?, error_count = ?, root = ?,
+                     head_start = ?, name = ?, service = ?, services = ?
+                 WHERE id = ?",
+            )?
+            .execute(params![
+                self.listed,
+                self.start,
+                self.finish,
+                self.span_count,
+                self.error_count,
+                self.root,
+                self.head_start,
+                self.name,
+                self.service,
+                serde_json::to_string(&self.services).expect("texts are always JSON"),
+                self.id,
+            ])?;
+        Ok(())
+    }
+
+    fn summary(&self, id: TraceId) -> Summary {
+        Summary {
+            trace_id: id.to_w3c(),
+            xray_trace_id: id.to_string(),
+            name: self.name.clone(),
+            service: self.service.clone(),
+            start_unix_nano: self.start,
+            duration_nano: self.finish - self.start,
+            span_count: self.span_count,
+            error_count: self.error_count,
+            services: self.services.clone(),
+            root: self.root,
+        }
+    }
+}

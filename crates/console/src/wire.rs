@@ -1,0 +1,136 @@
+//! The JSON of the HTTP API as types, for those who write it (`api`) and those who read it (`throughline trace`).
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// `GET /api/traces/{trace_id}`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Trace {
+    /// 32 lower-case hex digits.
+    pub trace_id: String,
+    /// The same id as `1-8-24`.
+    pub xray_trace_id: String,
+    pub start_unix_nano: i64,
+    /// From the first start to the last end.
+    pub duration_nano: i64,
+    pub span_count: u64,
+    /// When earlier spans of this trace were pruned; these came after that.
+    pub pruned_unix_nano: Option<i64>,
+    /// In order of start.
+    pub spans: Vec<Span>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Span {
+    pub trace_id: String,
+    /// 16 lower-case hex digits.
+    pub span_id: String,
+    pub parent_span_id: Option<String>,
+    pub name: String,
+    pub kind: Kind,
+    pub service: String,
+    pub start_unix_nano: i64,
+    pub duration_nano: i64,
+    pub status: Status,
+    pub status_message: Option<String>,
+    pub attributes: Map<String, Value>,
+    pub resource: Map<String, Value>,
+    pub scope: Option<Scope>,
+    pub events: Vec<Event>,
+    pub links: Vec<Link>,
+    pub source: Source,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    Internal,
+    Server,
+    Client,
+    Producer,
+    Consumer,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    Unset,
+    Ok,
+    Error,
+}
+
+/// The instrumentation library.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Scope {
+    pub name: String,
+    pub version: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    pub name: String,
+    pub time_unix_nano: i64,
+    pub attributes: Map<String, Value>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Link {
+    pub trace_id: String,
+    pub span_id: String,
+    pub attributes: Map<String, Value>,
+}
+
+/// The format in which a span arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Source {
+    Otlp,
+}
+
+/// A page of `GET /api/traces`, newest first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Traces {
+    pub traces: Vec<Summary>,
+    /// `before` of the next page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Summary {
+    pub trace_id: String,
+    pub xray_trace_id: String,
+    /// Of the root, or while `root` is false of the earliest span.
+    pub name: String,
+    pub service: String,
+    pub start_unix_nano: i64,
+    pub duration_nano: i64,
+    pub span_count: u64,
+    pub error_count: u64,
+    pub services: Vec<String>,
+    /// Whether a span without a parent has arrived.
+    pub root: bool,
+}
+
+impl Kind {
+    /// OTLP's number; unspecified and unknown kinds are internal, as the specification says.
+    pub(crate) fn from_otlp(kind: i32) -> Self {
+        match kind {
+            2 => Self::Server,
+            3 => Self::Client,
+            4 => Self::Producer,
+            5 => Self::Consumer,
+            _ => Self::Internal,
+        }
+    }
+}
+
+impl Status {
+    pub(crate) fn from_otlp(code: i32) -> Self {
+        match code {
+            1 => Self::Ok,
+            2 => Self::Error,
+            _ => Self::Unset,
+        }
+    }
+}
