@@ -1,1 +1,24 @@
-//! Skeleton.
+#![doc = include_str!("../README.md")]
+
+pub mod actix;
+pub mod attributes;
+pub mod awc;
+pub mod current;
+pub mod postgres;
+
+mod config;
+mod init;
+mod task;
+// What they stand on, from the header to the queue.
+mod propagation;
+mod sampling;
+mod gate;
+mod log;
+mod http;
+mod sanitize;
+mod export;
+
+pub use config::{Config, LogConfig, LogFormat, LogOutput};
+pub use init::{FlushReport, Guard, InitError, delivery_report, init, init_with, relay};
+pub use sampling::Sampler;
+pub use task::{background_root, block, spawn, untraced};

@@ -1,0 +1,204 @@
+//! The spans of statements, after OpenTelemetry's conventions for database clients and for PostgreSQL.
+
+use std::time::{Duration, SystemTime};
+
+use opentelemetry::global::{self, BoxedSpan, BoxedTracer};
+use opentelemetry::trace::{Span as _, SpanContext, SpanKind, Status, TraceContextExt as _, Tracer as _};
+use opentelemetry::{Context, KeyValue};
+use sqlx::postgres::{PgConnectOptions, PgQueryResult, PgRow};
+use sqlx::{Either, Error};
+
+use super::sql;
+use crate::attributes::{
+    DB_COLLECTION_NAME, DB_NAMESPACE, DB_OPERATION_NAME, DB_QUERY_TEXT, DB_RESPONSE_AFFECTED_ROWS,
+    DB_RESPONSE_RETURNED_ROWS, DB_RESPONSE_STATUS_CODE, DB_SYSTEM_NAME, ERROR_TYPE, EXCEPTION_MESSAGE,
+    EXCEPTION_TYPE, SERVER_ADDRESS, SERVER_PORT,
+};
+use crate::propagation::traceparent::Traceparent;
+
+/// A shorter wait for a connection is no span: most statements find one at once, and opening one takes some
+/// milliseconds.
+const WAIT_SHOWN: Duration = Duration::from_millis(20);
+
+/// What all spans of one database have in common.
+#[derive(Debug)]
+pub(super) struct Target(Vec<KeyValue>);
+
+/// The CLIENT span of one statement. It ends when dropped, so a cancelled statement has one too.
+pub(super) struct Statement {
+    span: Option<BoxedSpan>,
+    writes: bool,
+    rows: u64,
+    affected: u64,
+    finished: bool,
+}
+
+/// Whether the current work is sampled, and wants spans.
+pub(super) fn is_sampled(cx: &Context) -> bool {
+    cx.span().span_context().is_sampled() && !cx.is_telemetry_suppressed()
+}
+
+/// The first message of a sampled transaction. Everything in it is made of typed ids, so it is hex and dashes: 55
+/// bytes of the 63 that an `application_name` may have.
+pub(super) fn begin_sql(span: &SpanContext) -> String {
+    let traceparent = Traceparent::from(span);
+    let mut sql = format!("BEGIN; SET LOCAL application_name='{traceparent}'");
+    if let Some(id) = xray::TraceId::from_bytes(span.trace_id().to_bytes()) {
+        sql.push_str(&format!("; SET LOCAL throughline.xray_trace_id='{id}'"));
+    }
+    sql
+}
+
+/// A context with the span that lasts from BEGIN to COMMIT.
+pub(super) fn transaction(outer: &Context, target: &Target) -> Context {
+    let builder = tracer()
+        .span_builder("transaction")
+        .with_kind(SpanKind::Internal)
+        .with_attributes(target.0.iter().cloned());
+    outer.with_span(tracer().build_with_context(builder, outer))
+}
+
+/// The span of a wait for a connection that began at `asked` and ends now.
+pub(super) fn waited(cx: &Context, target: &Target, asked: SystemTime, error: Option<&Error>) {
+    if error.is_none() && asked.elapsed().unwrap_or_default() < WAIT_SHOWN {
+        return;
+    }
+    let builder = tracer()
+        .span_builder("acquire connection")
+        .with_kind(SpanKind::Internal)
+        .with_start_time(asked)
+        .with_attributes(target.0.iter().cloned());
+    let mut span = tracer().build_with_context(builder, cx);
+    if let Some(error) = error {
+        record(&mut span, error);
+    }
+}
+
+impl Target {
+    pub(super) fn new(options: &PgConnectOptions) -> Self {
+        let mut attributes = vec![
+            KeyValue::new(DB_SYSTEM_NAME, "postgresql"),
+            // Postgres' own default where the URL names none.
+            KeyValue::new(
+                DB_NAMESPACE,
+                options.get_database().unwrap_or_else(|| options.get_username()).to_owned(),
+            ),
+        ];
+        match options.get_socket() {
+            Some(socket) => attributes.push(KeyValue::new(SERVER_ADDRESS, socket.display().to_string())),
+            None => attributes.extend([
+                KeyValue::new(SERVER_ADDRESS, options.get_host().to_owned()),
+                KeyValue::new(SERVER_PORT, i64::from(options.get_port())),
+            ]),
+        }
+        Self(attributes)
+    }
+}
+
+impl Statement {
+    /// Named `SELECT activities`: what is done, and to which table.
+    pub(super) fn start(parent: &Context, target: &Target, text: &str) -> Self {
+        let summary = sql::summarise(text);
+        let mut attributes = Vec::with_capacity(target.0.len() + 6);
+        attributes.extend(target.0.iter().cloned());
+        attributes.push(KeyValue::new(DB_QUERY_TEXT, sql::sanitise(text)));
+        let mut name = summary.operation.clone();
+        attributes.push(KeyValue::new(DB_OPERATION_NAME, summary.operation));
+        if let Some(collection) = summary.collection {
+            name.push(' ');
+            name.push_str(&collection);
+            attributes.push(KeyValue::new(DB_COLLECTION_NAME, collection));
+        }
+        let builder = tracer().span_builder(name).with_kind(SpanKind::Client).with_attributes(attributes);
+        let span = tracer().build_with_context(builder, parent);
+        Self { span: Some(span), writes: summary.writes, rows: 0, affected: 0, finished: false }
+    }
+
+    /// For work that is not sampled.
+    pub(super) fn none() -> Self {
+        Self { span: None, writes: false, rows: 0, affected: 0, finished: true }
+    }
+
+    pub(super) fn span_context(&self) -> &SpanContext {
+        self.span.as_ref().map_or(&SpanContext::NONE, |span| span.span_context())
+    }
+
+    /// Passes `result` on; an error ends the span.
+    pub(super) fn check<T>(&mut self, result: Result<T, Error>) -> Result<T, Error> {
+        if let Err(error) = &result {
+            self.finished = true;
+            if let Some(span) = &mut self.span {
+                record(span, error);
+            }
+        }
+        result
+    }
+
+    pub(super) fn count(&mut self, step: &Either<PgQueryResult, PgRow>) {
+        match step {
+            Either::Left(result) => self.affected += result.rows_affected(),
+            Either::Right(_) => self.rows += 1,
+        }
+    }
+
+    pub(super) fn count_rows(&mut self, rows: u64) {
+        self.rows += rows;
+    }
+
+    pub(super) fn finish(&mut self) {
+        self.finished = true;
+    }
+}
+
+impl Drop for Statement {
+    fn drop(&mut self) {
+        let Some(span) = &mut self.span else { return };
+        if self.rows > 0 || !self.writes {
+            span.set_attribute(KeyValue::new(DB_RESPONSE_RETURNED_ROWS, self.rows as i64));
+        }
+        if self.affected > 0 && self.writes {
+            span.set_attribute(KeyValue::new(DB_RESPONSE_AFFECTED_ROWS, self.affected as i64));
+        }
+        if !self.finished {
+            // Its future was dropped: a caller's deadline, a client gone, or a stream that was read far enough.
+            span.add_event("cancelled", Vec::new());
+        }
+    }
+}
+
+/// Asked for each time, since a store may be older than `telemetry::init`.
+fn tracer() -> BoxedTracer {
+    global::tracer("throughline-telemetry")
+}
+
+/// Status, type and SQLSTATE, and the exception itself as an event.
+fn record(span: &mut BoxedSpan, error: &Error) {
+    let code = error.as_database_error().and_then(|e| e.code());
+    let kind = kind(error);
+    if let Some(code) = &code {
+        span.set_attribute(KeyValue::new(DB_RESPONSE_STATUS_CODE, code.to_string()));
+    }
+    span.set_attribute(KeyValue::new(ERROR_TYPE, code.map_or_else(|| kind.to_owned(), String::from)));
+    let message = error.to_string();
+    let exception =
+        vec![KeyValue::new(EXCEPTION_TYPE, kind), KeyValue::new(EXCEPTION_MESSAGE, message.clone())];
+    span.add_event("exception", exception);
+    span.set_status(Status::error(message));
+}
+
+/// The variant's name: of few values, as an `error.type` has to be.
+fn kind(error: &Error) -> &'static str {
+    match error {
+        Error::Database(_) => "sqlx::Error::Database",
+        Error::Io(_) => "sqlx::Error::Io",
+        Error::Tls(_) => "sqlx::Error::Tls",
+        Error::Protocol(_) => "sqlx::Error::Protocol",
+        Error::PoolTimedOut => "sqlx::Error::PoolTimedOut",
+        Error::PoolClosed => "sqlx::Error::PoolClosed",
+        Error::WorkerCrashed => "sqlx::Error::WorkerCrashed",
+        Error::BeginFailed => "sqlx::Error::BeginFailed",
+        Error::Encode(_) => "sqlx::Error::Encode",
+        Error::Decode(_) | Error::ColumnDecode { .. } => "sqlx::Error::Decode",
+        _ => "sqlx::Error",
+    }
+}
