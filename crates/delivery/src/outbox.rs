@@ -88,7 +88,10 @@ pub struct Outbox {
     bytes: usize,
     next_number: u64,
     epoch: u64,
-    not_before: Option<NotBefore>,
+    /// Our own wait after failures; a flush shortens it, a success ends it.
+    backoff_until: Option<Instant>,
+    /// The receiver's wish, which neither does.
+    asked_until: Option<Instant>,
     flushing: usize,
     /// Losses that a flush has told of.
     told: BTreeMap<Reason, u64>,
@@ -102,13 +105,6 @@ struct Entry {
     payload: Payload,
     /// Its request was refused as a whole: it goes by itself, so that only the guilty one is lost.
     alone: bool,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct NotBefore {
-    at: Instant,
-    /// By the receiver's own word; a flush does not shorten that.
-    asked: bool,
 }
 
 impl Payload {
@@ -149,7 +145,8 @@ impl Outbox {
             bytes: 0,
             next_number: 0,
             epoch: 0,
-            not_before: None,
+            backoff_until: None,
+            asked_until: None,
             flushing: 0,
             told: BTreeMap::new(),
             stopped: false,
@@ -199,10 +196,10 @@ impl Outbox {
         if failing && self.requests > 0 {
             return Next::Idle;
         }
-        if let Some(not_before) = self.not_before
-            && now < not_before.at
+        if let Some(at) = self.backoff_until.max(self.asked_until)
+            && now < at
         {
-            return Next::WaitUntil(not_before.at);
+            return Next::WaitUntil(at);
         }
         self.requests += 1;
         let entries = self.take(failing);
@@ -261,9 +258,7 @@ impl Outbox {
     /// Starts a flush: what was offered so far is what it waits for.
     pub fn flush_begin(&mut self) -> u64 {
         self.flushing += 1;
-        if let Some(NotBefore { asked: false, .. }) = self.not_before {
-            self.not_before = None;
-        }
+        self.backoff_until = None;
         self.next_number
     }
 
@@ -341,7 +336,7 @@ impl Outbox {
             tracing::info!(destination = %self.report.destination, queued = self.report.queued, "telemetry receiver is back");
         }
         self.report.failures = 0;
-        self.not_before = None;
+        self.backoff_until = None;
     }
 
     fn failed(&mut self, epoch: u64, after: Option<Duration>, problem: String, now: Instant) {
@@ -353,13 +348,9 @@ impl Outbox {
             self.epoch += 1;
             self.report.failures = self.report.failures.saturating_add(1);
         }
-        let wait = match after {
-            Some(after) => after.min(MAX_RETRY_AFTER),
-            None => self.backoff(),
-        };
-        let at = now + wait;
-        if self.not_before.is_none_or(|earlier| at > earlier.at) {
-            self.not_before = Some(NotBefore { at, asked: after.is_some() });
+        match after {
+            Some(after) => self.asked_until = self.asked_until.max(Some(now + after.min(MAX_RETRY_AFTER))),
+            None => self.backoff_until = self.backoff_until.max(Some(now + self.backoff())),
         }
     }
 

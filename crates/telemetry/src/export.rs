@@ -139,12 +139,10 @@ impl Pipeline {
         self.finish(deadline, Queues::flush)
     }
 
-    /// Flushes and takes nothing more. A second call finds nothing to do.
+    /// Takes nothing more, then flushes. A second call finds nothing to do.
     pub(crate) fn shutdown(&self, deadline: Duration) -> PipelineFlush {
-        let flush = self.finish(deadline, Queues::shutdown);
         self.shared.lock().stopped = true;
-        self.shared.filled.notify_all();
-        flush
+        self.finish(deadline, Queues::shutdown)
     }
 
     /// Spans that are encoded already: an `ExportTraceServiceRequest` in protobuf.
