@@ -11,8 +11,10 @@ mod search_posts;
 mod show_thread;
 mod show_user;
 
+use actix_web::HttpResponse;
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
+use service::Problem;
 
 use crate::session::drop_refused_cookie;
 
@@ -20,6 +22,7 @@ pub(crate) fn register(app: &mut ServiceConfig) {
     app.service(web::resource("/rollbar/test").get(say_hello_to_rollbar::say_hello_to_rollbar)).service(
         web::scope("/api")
             .wrap(from_fn(drop_refused_cookie))
+            .default_service(web::to(no_such_route))
             // Fixed names come before `{uuid}`, which would take them too.
             .service(web::resource("/activities").post(create_post::create_post))
             .service(web::resource("/activities/home").get(list_home::list_home))
@@ -33,4 +36,9 @@ pub(crate) fn register(app: &mut ServiceConfig) {
             .service(web::resource("/auth/sign-in").post(auth::sign_in))
             .service(web::resource("/auth/sign-out").post(auth::sign_out)),
     );
+}
+
+/// A scope does not inherit the server's own.
+async fn no_such_route() -> Result<HttpResponse, Problem> {
+    Err(Problem::not_found("there is nothing at this path"))
 }
