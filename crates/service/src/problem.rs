@@ -4,9 +4,10 @@ use std::borrow::Cow;
 use std::error::Error;
 use std::fmt::Write;
 
+use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
-use actix_web::{HttpResponse, ResponseError};
+use actix_web::{HttpRequest, HttpResponse, Responder, ResponseError};
 use serde::{Deserialize, Serialize};
 
 pub const CONTENT_TYPE: &str = "application/problem+json";
@@ -160,6 +161,15 @@ impl ResponseError for Problem {
             })
             .expect("strings and numbers are always JSON"),
         )
+    }
+}
+
+/// So that a handler may answer with nothing but a problem.
+impl Responder for Problem {
+    type Body = BoxBody;
+
+    fn respond_to(self, _: &HttpRequest) -> HttpResponse {
+        self.error_response()
     }
 }
 

@@ -226,6 +226,6 @@ async fn show_ready(ready: web::Data<Ready>) -> HttpResponse {
     }))
 }
 
-async fn no_such_route() -> Result<HttpResponse, Problem> {
-    Err(Problem::not_found("there is nothing at this path"))
+async fn no_such_route() -> Problem {
+    Problem::not_found("there is nothing at this path")
 }

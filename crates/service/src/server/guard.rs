@@ -1,13 +1,15 @@
 //! What stands before every handler: the `Host` check, and a timer and a cap on the request's body.
 
+use std::cell::RefCell;
 use std::io;
 use std::mem;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::str::FromStr;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use actix_web::body::{BodySize, EitherBody, MessageBody};
+use actix_web::body::{BodySize, BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::error::PayloadError;
 use actix_web::http::StatusCode;
@@ -72,25 +74,32 @@ pub(super) async fn guard<B: MessageBody + 'static>(
     mut request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
+    let body = RequestBody::take(request.parts_mut().1);
     if let Err(problem) = admit(&settings, request.headers()) {
-        return Ok(request.into_response(problem.error_response()).map_into_right_body());
+        let response = request.into_response(problem.error_response()).map_into_right_body();
+        return Ok(close_if_unread(response, body));
     }
-    let (_, payload) = request.parts_mut();
-    if !matches!(payload, Payload::None) {
-        let inner = mem::replace(payload, Payload::None);
-        let (left, after) = (settings.max_body, settings.body_deadline);
-        *payload = Payload::Stream { payload: Box::pin(BoundedBody { inner, left, after, deadline: None }) };
+    if let Some(body) = &body {
+        let bounded = BoundedBody {
+            body: Rc::clone(body),
+            left: settings.max_body,
+            after: settings.body_deadline,
+            deadline: None,
+        };
+        *request.parts_mut().1 = Payload::Stream { payload: Box::pin(bounded) };
     }
     let response = next.call(request).await?;
     // actix answers a wrong method with an empty body.
-    if response.status() == StatusCode::METHOD_NOT_ALLOWED
+    let response = if response.status() == StatusCode::METHOD_NOT_ALLOWED
         && matches!(response.response().body().size(), BodySize::None | BodySize::Sized(0))
         && !response.headers().contains_key(CONTENT_TYPE)
     {
         let problem = Problem::method_not_allowed(response.headers().get(ALLOW).cloned());
-        return Ok(response.into_response(problem.error_response()).map_into_right_body());
-    }
-    Ok(response.map_into_left_body())
+        response.into_response(problem.error_response()).map_into_right_body()
+    } else {
+        response.map_into_left_body()
+    };
+    Ok(close_if_unread(response, body))
 }
 
 /// Reads a whole body, for handlers that take bytes; its failures are problems.
@@ -142,9 +151,25 @@ fn without_port(host: &str) -> Option<&str> {
     (!name.is_empty() && port.bytes().all(|b| b.is_ascii_digit())).then_some(name)
 }
 
-/// A body that ends with an error when it is too long or too slow. The clock starts when a handler first reads.
+/// What the client sends, held by whoever reads it and by the answer.
+struct RequestBody {
+    payload: Payload,
+    ended: bool,
+}
+
+impl RequestBody {
+    /// `None` for a request without a body.
+    fn take(payload: &mut Payload) -> Option<Rc<RefCell<Self>>> {
+        match mem::replace(payload, Payload::None) {
+            Payload::None => None,
+            payload => Some(Rc::new(RefCell::new(Self { payload, ended: false }))),
+        }
+    }
+}
+
+/// A body that ends with an error when it is too long or too slow. The clock starts when a handler first waits.
 struct BoundedBody {
-    inner: Payload,
+    body: Rc<RefCell<RequestBody>>,
     left: usize,
     after: Duration,
     deadline: Option<Pin<Box<Sleep>>>,
@@ -154,7 +179,8 @@ impl Stream for BoundedBody {
     type Item = Result<Bytes, PayloadError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        match Pin::new(&mut self.inner).poll_next(cx) {
+        let polled = Pin::new(&mut self.body.borrow_mut().payload).poll_next(cx);
+        match polled {
             Poll::Ready(Some(Ok(chunk))) => match self.left.checked_sub(chunk.len()) {
                 Some(left) => {
                     self.left = left;
@@ -166,15 +192,48 @@ impl Stream for BoundedBody {
                 // Most bodies arrive with the head and never need a timer.
                 let after = self.after;
                 let deadline = self.deadline.get_or_insert_with(|| Box::pin(tokio::time::sleep(after)));
-                match deadline.as_mut().poll(cx) {
-                    Poll::Ready(()) => {
-                        Poll::Ready(Some(Err(PayloadError::Io(io::ErrorKind::TimedOut.into()))))
-                    }
-                    Poll::Pending => Poll::Pending,
-                }
+                deadline
+                    .as_mut()
+                    .poll(cx)
+                    .map(|()| Some(Err(PayloadError::Io(io::ErrorKind::TimedOut.into()))))
             }
-            end => end,
+            Poll::Ready(end) => {
+                self.body.borrow_mut().ended = true;
+                Poll::Ready(end)
+            }
         }
+    }
+}
+
+/// An answer that came before the whole body did ends the connection. actix-http does so too, but for chunked bodies
+/// that nobody holds any more it waits for the rest without a limit (3.20, `should_close_for_unread_payload`); so the
+/// answer holds the body until it is sent.
+fn close_if_unread<B: MessageBody + 'static>(
+    response: ServiceResponse<EitherBody<B>>,
+    body: Option<Rc<RefCell<RequestBody>>>,
+) -> ServiceResponse<EitherBody<B>> {
+    match body {
+        Some(unread) if !unread.borrow().ended => response.map_body(|_, answer| {
+            EitherBody::right(HoldingBody { answer: answer.boxed(), _unread: Rc::clone(&unread) }.boxed())
+        }),
+        _ => response,
+    }
+}
+
+struct HoldingBody {
+    answer: BoxBody,
+    _unread: Rc<RefCell<RequestBody>>,
+}
+
+impl MessageBody for HoldingBody {
+    type Error = Box<dyn std::error::Error>;
+
+    fn size(&self) -> BodySize {
+        self.answer.size()
+    }
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        Pin::new(&mut self.answer).poll_next(cx)
     }
 }
 
