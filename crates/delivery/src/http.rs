@@ -110,7 +110,13 @@ impl HttpSender {
                 None => Answer::Delivered { rejected: 0, message: None },
             };
         }
-        judge(status, after, &body)
+        judge(status, after, self.without_secrets(problem(status, &body)))
+    }
+
+    /// Some receivers quote the key that they refuse; the problem goes to logs and to `/ready`.
+    fn without_secrets(&self, problem: String) -> String {
+        let secrets = self.endpoint.headers.iter().map(|(_, value)| value.expose()).filter(|s| !s.is_empty());
+        secrets.fold(problem, |problem, secret| problem.replace(secret, "***"))
     }
 }
 
@@ -135,8 +141,7 @@ pub fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
 }
 
 /// OTLP 1.11, "Failures": only 429, 502, 503 and 504 may be sent again.
-fn judge(status: StatusCode, after: Option<Duration>, body: &[u8]) -> Answer {
-    let problem = problem(status, body);
+fn judge(status: StatusCode, after: Option<Duration>, problem: String) -> Answer {
     let reason = match status.as_u16() {
         429 | 502 | 503 | 504 => return Answer::Retry { after, problem },
         400 => Reason::BadRequest,

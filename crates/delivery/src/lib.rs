@@ -6,6 +6,6 @@ mod queue;
 mod report;
 
 pub use http::{Endpoint, HttpSender, Rejection, retry_after};
-pub use outbox::{Answer, Attempt, Limits, Next, Outbox, Payload};
+pub use outbox::{Answer, Attempt, Limits, Next, Notice, Outbox, Payload};
 pub use queue::{Queue, Sender};
 pub use report::{Flushed, Reason, Report};

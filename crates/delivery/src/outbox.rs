@@ -96,7 +96,17 @@ pub struct Outbox {
     /// Losses that a flush has told of.
     told: BTreeMap<Reason, u64>,
     stopped: bool,
+    notices: Vec<Notice>,
     jitter: StdRng,
+}
+
+/// A change that people should hear of, once. The caller logs it after it has let go of the outbox: a sink for logs
+/// would otherwise offer its own line to the queue that it is holding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    Failing { problem: String },
+    Back { queued: u64 },
+    Refused { reason: Reason, items: u64, problem: String },
 }
 
 #[derive(Debug)]
@@ -150,6 +160,7 @@ impl Outbox {
             flushing: 0,
             told: BTreeMap::new(),
             stopped: false,
+            notices: Vec::new(),
             jitter: StdRng::seed_from_u64(seed),
         }
     }
@@ -251,6 +262,10 @@ impl Outbox {
         }
     }
 
+    pub fn take_notices(&mut self) -> Vec<Notice> {
+        std::mem::take(&mut self.notices)
+    }
+
     pub fn report(&self) -> Report {
         Report { queued_bytes: self.bytes as u64, ..self.report.clone() }
     }
@@ -324,8 +339,8 @@ impl Outbox {
 
     fn refuse(&mut self, items: u64, reason: Reason, problem: &str) {
         if !self.report.refused.contains_key(&reason) {
-            // Loud once per reason; the counters tell the rest.
-            tracing::warn!(destination = %self.report.destination, %reason, items, problem, "telemetry refused");
+            // Once per reason; the counters tell the rest.
+            self.notices.push(Notice::Refused { reason, items, problem: problem.to_owned() });
         }
         add(&mut self.report.refused, reason, items);
         self.report.last_problem = Some(format!("{reason}: {problem}"));
@@ -333,7 +348,7 @@ impl Outbox {
 
     fn recovered(&mut self) {
         if self.report.failures > 0 {
-            tracing::info!(destination = %self.report.destination, queued = self.report.queued, "telemetry receiver is back");
+            self.notices.push(Notice::Back { queued: self.report.queued });
         }
         self.report.failures = 0;
         self.backoff_until = None;
@@ -341,7 +356,7 @@ impl Outbox {
 
     fn failed(&mut self, epoch: u64, after: Option<Duration>, problem: String, now: Instant) {
         if self.report.failures == 0 {
-            tracing::warn!(destination = %self.report.destination, problem, "telemetry receiver fails, will try again");
+            self.notices.push(Notice::Failing { problem: problem.clone() });
         }
         self.report.last_problem = Some(problem);
         if epoch == self.epoch {

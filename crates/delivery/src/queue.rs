@@ -4,7 +4,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::outbox::{Answer, Attempt, Limits, Next, Outbox, Payload};
+use crate::outbox::{Answer, Attempt, Limits, Next, Notice, Outbox, Payload};
 use crate::report::{Flushed, Reason, Report};
 
 /// How long dropping a queue may take. Who wants more calls `shutdown`.
@@ -21,6 +21,7 @@ pub struct Queue {
 }
 
 struct Shared {
+    destination: String,
     outbox: Mutex<Outbox>,
     /// Something was offered, settled or stopped.
     changed: Condvar,
@@ -34,7 +35,12 @@ impl Queue {
         client: impl Fn() -> S + Clone + Send + 'static,
     ) -> std::io::Result<Self> {
         let outbox = Outbox::new(destination, limits, rand::random());
-        let queue = Self { shared: Arc::new(Shared { outbox: Mutex::new(outbox), changed: Condvar::new() }) };
+        let shared = Shared {
+            destination: destination.to_owned(),
+            outbox: Mutex::new(outbox),
+            changed: Condvar::new(),
+        };
+        let queue = Self { shared: Arc::new(shared) };
         for _ in 0..limits.in_flight.max(1) {
             let (shared, client) = (Arc::clone(&queue.shared), client.clone());
             thread::Builder::new()
@@ -109,15 +115,26 @@ impl Shared {
                 Next::Send(attempt) => {
                     drop(outbox);
                     let answer = client.send(&attempt);
-                    outbox = self.lock();
-                    outbox.settle(attempt, answer, Instant::now());
-                    self.changed.notify_all();
+                    outbox = self.settle(attempt, answer);
                 }
                 Next::WaitUntil(at) => outbox = self.wait(outbox, Some(at.saturating_duration_since(now))),
                 Next::Idle => outbox = self.wait(outbox, None),
                 Next::Stop => return,
             }
         }
+    }
+
+    fn settle(&self, attempt: Attempt, answer: Answer) -> MutexGuard<'_, Outbox> {
+        let mut outbox = self.lock();
+        outbox.settle(attempt, answer, Instant::now());
+        let notices = outbox.take_notices();
+        self.changed.notify_all();
+        if notices.is_empty() {
+            return outbox;
+        }
+        drop(outbox);
+        notices.into_iter().for_each(|notice| log(&self.destination, notice));
+        self.lock()
     }
 
     /// A panic under this lock leaves the counters as they are, which is better than ending every sender.
@@ -131,6 +148,18 @@ impl Shared {
                 self.changed.wait_timeout(outbox, timeout).unwrap_or_else(PoisonError::into_inner).0
             }
             None => self.changed.wait(outbox).unwrap_or_else(PoisonError::into_inner),
+        }
+    }
+}
+
+fn log(destination: &str, notice: Notice) {
+    match notice {
+        Notice::Failing { problem } => {
+            tracing::warn!(destination, problem, "telemetry is not accepted, it waits and is sent again");
+        }
+        Notice::Back { queued } => tracing::info!(destination, queued, "telemetry is accepted again"),
+        Notice::Refused { reason, items, problem } => {
+            tracing::warn!(destination, %reason, items, problem, "telemetry was refused for good");
         }
     }
 }

@@ -129,6 +129,23 @@ fn a_request_is_what_the_receiver_needs() {
 }
 
 #[test]
+fn a_problem_is_legible_and_holds_no_key() {
+    let body = b"\x08\x10\x12\x1eunknown API key: s3cret".to_vec();
+    let (report, _) = deliver(vec![Reply::Answer { status: 401, headers: &[], body }]);
+    assert_eq!(report.last_problem.as_deref(), Some("unauthorized: 401 Unauthorized: unknown API key: ***"));
+}
+
+#[test]
+fn what_does_not_prove_who_it_is_gets_nothing() {
+    let receiver = Receiver::start(|_, _| Reply::ok());
+    let queue = queue(endpoint(receiver.url().replace("http:", "https:")), 1);
+    queue.offer(Payload::new("abc", 3)).unwrap();
+    assert_eq!(queue.flush(Duration::from_millis(500)).pending, 3);
+    assert!(queue.report().retried > 0);
+    assert!(receiver.requests().iter().all(|r| r.body.is_empty()));
+}
+
+#[test]
 fn gzip_is_made_on_the_way_out() {
     let receiver = Receiver::start(|_, _| Reply::ok());
     let queue = queue(Endpoint { gzip: true, ..endpoint(receiver.url()) }, 1);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use throughline_delivery::{Limits, Report};
+use throughline_delivery::{Limits, Notice, Reason, Report};
 
 use crate::simulation::{Plan, Weather, World};
 
@@ -85,6 +85,28 @@ fn a_mistaken_retry_after_is_bounded() {
     let took = world.run();
     assert_eq!(world.report().delivered, 1);
     assert!((secs(300)..secs(301)).contains(&took), "{took:?}");
+}
+
+#[test]
+fn people_hear_of_a_change_once() {
+    let weather = vec![(secs(1), Weather::Away), (secs(20), Weather::Partial), (secs(22), Weather::Well)];
+    let mut world = World::new(5, Limits { in_flight: 1, ..Limits::default() }, plan(5, weather));
+    for n in 0..30 {
+        world.offer_at(secs(n), 2, 100);
+    }
+    world.run();
+    let notices = world.outbox.take_notices();
+    assert!(
+        matches!(
+            &notices[..],
+            [
+                Notice::Failing { .. },
+                Notice::Back { .. },
+                Notice::Refused { reason: Reason::PartialSuccess, items: 1, .. }
+            ]
+        ),
+        "{notices:?}"
+    );
 }
 
 #[test]

@@ -4,6 +4,8 @@
 //! when nothing arrived (opentelemetry_sdk 0.33.1, `span_processor.rs`).
 
 mod print;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::fmt;

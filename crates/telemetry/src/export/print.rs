@@ -13,8 +13,8 @@ pub(super) fn to_stdout(spans: &[SpanData]) {
     let _ignored = std::io::stdout().lock().write_all(lines.as_bytes());
 }
 
-/// `span 5b8e..60c/eee1..174 <- 0000..001 server 12.3ms "GET /health" ok http.route=/health`
-fn line(span: &SpanData) -> String {
+/// `span TRACE/SPAN <- PARENT server 12.345ms "GET /health" ok http.route=/health`
+pub(super) fn line(span: &SpanData) -> String {
     let mut line = format!("span {}/{}", span.span_context.trace_id(), span.span_context.span_id());
     if span.parent_span_id != SpanId::INVALID {
         let _infallible = write!(line, " <- {}", span.parent_span_id);
