@@ -1,2 +1,61 @@
-//! The one binary: chooses a role and runs it.
-fn main() {}
+#![doc = include_str!("../README.md")]
+
+mod http;
+mod role;
+mod trace;
+mod up;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use env::Env;
+
+use crate::role::Role;
+
+/// One request, one trace: from the click in the browser to the plan node in Postgres.
+#[derive(Parser)]
+#[command(version, about, args_conflicts_with_subcommands = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    up: up::Options,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Prepare and start everything on this machine, and show the first trace (the default)
+    Up(up::Options),
+    /// The API of the app: authenticates, fans out, composes
+    Gateway(role::Options),
+    /// The service of posts, replies, feeds, search and notifications
+    Activities(role::Options),
+    /// The service of accounts, profiles and sessions
+    Users(role::Options),
+    /// The one door: the web app, the way to the gateway, the relay of browser telemetry
+    FrontendProxy(role::Options),
+    /// Receives, keeps and shows traces
+    Console(role::ConsoleOptions),
+    /// Print a trace as a tree
+    Trace(trace::Options),
+}
+
+/// One line to people, on standard error; a closed one is nobody's problem.
+pub(crate) fn complain(line: std::fmt::Arguments<'_>) {
+    use std::io::Write as _;
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let env = Env::from_process();
+    match cli.command.unwrap_or(Command::Up(cli.up)) {
+        Command::Up(options) => up::run(&options, env),
+        Command::Gateway(options) => role::run(Role::Gateway, options.apply(env)),
+        Command::Activities(options) => role::run(Role::Activities, options.apply(env)),
+        Command::Users(options) => role::run(Role::Users, options.apply(env)),
+        Command::FrontendProxy(options) => role::run(Role::FrontendProxy, options.apply(env)),
+        Command::Console(options) => role::run(Role::Console, options.apply(env)),
+        Command::Trace(options) => trace::run(&options, &env),
+    }
+}

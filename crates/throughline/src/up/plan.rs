@@ -1,0 +1,195 @@
+//! What `up` is going to do, as data: where things lie, on which ports, and each role's environment.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use env::{Env, Secret};
+use serde_json::{Map, Value, json};
+
+use super::Options;
+use super::first_trace::FirstTrace;
+use super::ports::Ports;
+use super::postgres::Postgres;
+use super::{dotenv, seed};
+use crate::role::{Role, SUPERVISED};
+
+/// `up` shows traces to people who wait for them; OpenTelemetry's 5 s between exports is for production.
+const EXPORT_INTERVAL_MS: &str = "200";
+
+pub(crate) struct Plan {
+    /// The clone: the folder with `crates/` and `frontend-proxy/`.
+    root: PathBuf,
+    /// Logs, the console's store, marks.
+    state: PathBuf,
+    ports: Ports,
+    ephemeral: bool,
+    /// The environment of `up` over `.env`: the roles inherit it.
+    env: Env,
+}
+
+impl Plan {
+    pub(crate) fn new(options: &Options, env: Env) -> anyhow::Result<Self> {
+        let root = workspace_root()?;
+        let Options { ephemeral, port_offset, .. } = *options;
+        if ephemeral {
+            // No `.env` here: tests must not send their spans to somebody's account.
+            let state = std::env::temp_dir().join(format!("throughline-{:016x}", rand::random::<u64>()));
+            return Ok(Self { root, state, ports: Ports::free()?, ephemeral, env });
+        }
+        let file = root.join(".env");
+        let text = if file.exists() { fs::read_to_string(&file)? } else { String::new() };
+        let env = dotenv::under(env, &text).map_err(|e| anyhow::anyhow!("{}: {e}", file.display()))?;
+        Ok(Self { state: root.join(".throughline"), root, ports: Ports::usual(port_offset)?, ephemeral, env })
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub(crate) fn logs(&self) -> PathBuf {
+        self.state.join("logs")
+    }
+
+    pub(crate) fn url(&self, role: Role) -> String {
+        format!("http://{}", self.listen(role))
+    }
+
+    pub(crate) fn console_token(&self) -> Option<Secret> {
+        self.env.secret("CONSOLE_TOKEN")
+    }
+
+    /// Ephemeral ports have just been found free.
+    pub(crate) fn check_ports(&self) -> anyhow::Result<()> {
+        if self.ephemeral { Ok(()) } else { self.ports.check() }
+    }
+
+    pub(crate) fn postgres_options(&self) -> dev_postgres::Options {
+        if self.ephemeral {
+            dev_postgres::Options::ephemeral()
+        } else {
+            dev_postgres::Options {
+                port: Some(self.ports.postgres),
+                bin: self.env.get("PG_BIN").map(PathBuf::from),
+                ..dev_postgres::Options::for_clone(&self.root)
+            }
+        }
+    }
+
+    /// The environment of a role: what `up` has, under what the role needs to find the others.
+    pub(crate) fn environment(&self, role: Role, database: Option<&Postgres>) -> Env {
+        let mut env = self.env.clone().with("LISTEN", self.listen(role)).with(SUPERVISED, "1");
+        for (name, default) in [("LOG_FORMAT", "pretty"), ("OTEL_BSP_SCHEDULE_DELAY", EXPORT_INTERVAL_MS)] {
+            if env.get(name).is_none() {
+                env = env.with(name, default);
+            }
+        }
+        if role != Role::Console {
+            env = env.with("CONSOLE_OTLP_ENDPOINT", self.otlp_http());
+        }
+        if let Some(url) = database.and_then(|database| database.url(role)) {
+            env = env.with("DATABASE_URL", url);
+        }
+        let folder = |path: &str| self.root.join(path).display().to_string();
+        match role {
+            Role::FrontendProxy => env
+                .with("GATEWAY_URL", self.url(Role::Gateway))
+                .with("CONSOLE_URL", self.url(Role::Console))
+                .with("WEB_DIR", folder("frontend-proxy/web/dist")),
+            Role::Gateway => env
+                .with("ACTIVITIES_URL", self.url(Role::Activities))
+                .with("USERS_URL", self.url(Role::Users)),
+            Role::Activities => {
+                env.with("USERS_URL", self.url(Role::Users)).with("PG_TRACE_CONTEXT", "always")
+            }
+            Role::Users => env.with("PG_TRACE_CONTEXT", "always"),
+            Role::Console => env
+                .with("CONSOLE_OTLP_HTTP", address(self.ports.otlp_http))
+                .with("CONSOLE_OTLP_GRPC", address(self.ports.otlp_grpc))
+                .with("CONSOLE_DATA_DIR", self.state.join("console").display().to_string())
+                .with("CONSOLE_UI_DIR", folder("crates/console/ui/dist")),
+        }
+    }
+
+    /// What scripts and tests rely on. `null` marks a receiver that the console does not have yet.
+    pub(crate) fn as_json(&self, roles: &[(Role, u32)], database: &Postgres) -> String {
+        let mut pids: Map<String, Value> =
+            roles.iter().map(|(role, pid)| (role.name().to_owned(), json!(pid))).collect();
+        pids.insert("up".to_owned(), json!(std::process::id()));
+        pids.insert("postgres".to_owned(), json!(database.pid()));
+        json!({
+            "web": self.url(Role::FrontendProxy),
+            "gateway": self.url(Role::Gateway),
+            "activities": self.url(Role::Activities),
+            "users": self.url(Role::Users),
+            "console": self.url(Role::Console),
+            "otlp_http": self.otlp_http(),
+            "otlp_grpc": format!("http://{}", address(self.ports.otlp_grpc)),
+            "xray_daemon": null,
+            "rollbar": null,
+            "cloudwatch_logs": null,
+            "database_urls": { "users": database.url(Role::Users), "activities": database.url(Role::Activities) },
+            "pids": pids,
+        })
+        .to_string()
+    }
+
+    /// What people read.
+    pub(crate) fn as_text(&self, seeded: Option<&seed::Seeded>, trace: anyhow::Result<FirstTrace>) -> String {
+        let mut text = format!(
+            "\n  the app       {}\n  the console   {}\n  the gateway   {}/api/activities/home\n  \
+             OTLP          {} (HTTP), http://{} (gRPC)\n  logs          {}/*.log\n",
+            self.url(Role::FrontendProxy),
+            self.url(Role::Console),
+            self.url(Role::Gateway),
+            self.otlp_http(),
+            address(self.ports.otlp_grpc),
+            self.logs().display(),
+        );
+        if let Some(seeded) = seeded {
+            text += &seeded.to_string();
+        }
+        text += &match trace {
+            Ok(trace) => trace.to_string(),
+            Err(error) => format!("\nThe first trace did not come: {error:#}\n"),
+        };
+        text + "\nCtrl-C stops everything."
+    }
+
+    pub(crate) fn clean_up(&self) {
+        if self.ephemeral {
+            let _ = fs::remove_dir_all(&self.state);
+        }
+    }
+
+    fn listen(&self, role: Role) -> String {
+        address(match role {
+            Role::FrontendProxy => self.ports.gateway,
+            Role::Gateway => self.ports.gateway,
+            Role::Activities => self.ports.activities,
+            Role::Users => self.ports.users,
+            Role::Console => self.ports.console,
+        })
+    }
+
+    fn otlp_http(&self) -> String {
+        format!("http://{}", address(self.ports.otlp_http))
+    }
+}
+
+fn address(port: u16) -> String {
+    format!("127.0.0.1:{port}")
+}
+
+/// The clone we stand in, else the one that this binary was built from.
+fn workspace_root() -> anyhow::Result<PathBuf> {
+    let is_root = |folder: &&Path| folder.join("frontend-proxy/web/package.json").is_file();
+    let here = std::env::current_dir()?;
+    let built_from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    here.ancestors()
+        .chain([built_from.as_path()])
+        .find(is_root)
+        .context("this is no clone of Throughline: `up` needs its folder; a single role does not")?
+        .canonicalize()
+        .context("the clone's folder")
+}
