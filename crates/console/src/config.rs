@@ -1,9 +1,10 @@
 //! What the console is told by its environment.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use env::{ConfigError, Env, Secret};
-use service::server::{AllowedHosts, Listen, Settings};
+use service::server::{Listen, Settings};
 
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:4380";
 pub const DEFAULT_OTLP_HTTP: &str = "127.0.0.1:4318";
@@ -14,10 +15,12 @@ pub const DEFAULT_MAX_BYTES: u64 = 2 << 30;
 /// Less leaves no room for one large request.
 const LEAST_MAX_BYTES: u64 = 1 << 20;
 
+const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(1);
+
 /// `README.md` has the table of variables.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// UI and API; every other way in shares its `allowed_hosts`.
+    /// UI and API; the other ways in share its `allowed_hosts` and `body_deadline`.
     pub server: Settings,
     pub otlp_http: Listen,
     pub otlp_grpc: Listen,
@@ -29,7 +32,9 @@ pub struct Config {
 
 impl Config {
     pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
-        let server = Settings::from_env(DEFAULT_LISTEN, env)?;
+        let mut server = Settings::from_env(DEFAULT_LISTEN, env)?;
+        // Live streams end only with their reader: waiting longer for them gains nothing.
+        server.shutdown_deadline = server.shutdown_deadline.min(SHUTDOWN_DEADLINE);
         let token = env.secret("CONSOLE_TOKEN");
         if token.is_none() && !server.listen.is_loopback() {
             return Err(ConfigError {
@@ -67,9 +72,5 @@ impl Config {
             token,
             max_bytes,
         })
-    }
-
-    pub(crate) fn allowed_hosts(&self) -> &AllowedHosts {
-        &self.server.allowed_hosts
     }
 }

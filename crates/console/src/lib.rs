@@ -66,7 +66,8 @@ impl Application {
             writer: store.writer.clone(),
             budget: Budget::new(),
             stats: stats.clone(),
-            allowed_hosts: config.allowed_hosts().clone(),
+            allowed_hosts: config.server.allowed_hosts.clone(),
+            body_deadline: config.server.body_deadline,
         };
         let api = Api::new(store, stats, &config, http_port, grpc_port);
         let access = Access::new(config.token.clone());

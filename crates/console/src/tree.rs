@@ -23,7 +23,7 @@ pub struct Node {
     pub span: usize,
     /// 0 at the top.
     pub depth: usize,
-    /// Whether no sibling follows.
+    /// Whether no sibling follows; true at the top.
     pub is_last: bool,
     pub place: Place,
 }
@@ -64,49 +64,37 @@ impl Forest {
 
         let mut forest = Self { nodes: Vec::with_capacity(spans.len()) };
         let mut seen = HashSet::with_capacity(spans.len());
-        let last_top = tops.len().saturating_sub(1);
-        for (place, &(top, kind)) in tops.iter().enumerate() {
-            forest.descend(
-                Node { span: top, depth: 0, is_last: place == last_top, place: kind },
-                &children,
-                &mut seen,
-            );
+        for (top, place) in tops {
+            forest.descend(top, place, &children, &mut seen);
         }
         // What is left hangs below loops.
         for index in order {
             if !seen.contains(&index) {
-                let start = earliest_of_loop(index, spans, &by_id);
-                forest.descend(
-                    Node { span: start, depth: 0, is_last: true, place: Place::Loop },
-                    &children,
-                    &mut seen,
-                );
+                let top = earliest_of_loop(index, spans, &by_id);
+                forest.descend(top, Place::Loop, &children, &mut seen);
             }
-        }
-        let tops: Vec<usize> = (0..forest.nodes.len()).filter(|&n| forest.nodes[n].depth == 0).collect();
-        for (place, &node) in tops.iter().enumerate() {
-            forest.nodes[node].is_last = place + 1 == tops.len();
         }
         forest
     }
 
     /// By hand instead of recursion: a hostile trace is deeper than any stack.
-    fn descend(&mut self, top: Node, children: &HashMap<usize, Vec<usize>>, seen: &mut HashSet<usize>) {
-        let mut stack = vec![top];
+    fn descend(
+        &mut self,
+        top: usize,
+        place: Place,
+        children: &HashMap<usize, Vec<usize>>,
+        seen: &mut HashSet<usize>,
+    ) {
+        let mut stack = vec![Node { span: top, depth: 0, is_last: true, place }];
         while let Some(node) = stack.pop() {
             if !seen.insert(node.span) {
                 continue;
             }
             self.nodes.push(node);
-            let below: Vec<usize> = children
-                .get(&node.span)
-                .into_iter()
-                .flatten()
-                .copied()
-                .filter(|child| !seen.contains(child))
-                .collect();
-            for (place, &span) in below.iter().enumerate().rev() {
-                let is_last = place + 1 == below.len();
+            let below = children.get(&node.span).map_or(&[][..], Vec::as_slice);
+            let last = below.iter().rposition(|child| !seen.contains(child));
+            for (position, &span) in below.iter().enumerate().rev() {
+                let is_last = Some(position) == last;
                 stack.push(Node { span, depth: node.depth + 1, is_last, place: Place::UnderParent });
             }
         }
@@ -142,18 +130,21 @@ fn earliest_of_loop(index: usize, spans: &[Span], by_id: &HashMap<&str, usize>) 
     earliest
 }
 
-/// Attributes worth a place in the line, in this order; the first that a span has of each row.
-const SHOWN: [&[&str]; 6] = [
-    &["http.response.status_code", "rpc.grpc.status_code"],
-    &["db.query.text", "db.operation.name"],
-    &["db.response.returned_rows"],
-    &["app.user_id"],
-    &["error.type"],
-    &["exception.type"],
+/// Attributes worth a place in the line, and what they are called there.
+const SHOWN: [(&str, &str); 6] = [
+    ("http.response.status_code", "status"),
+    ("db.query.text", "sql"),
+    ("db.response.returned_rows", "rows"),
+    ("app.user_id", "user"),
+    ("error.type", "error"),
+    ("exception.type", "exception"),
 ];
 
 /// Longer values are cut.
 const SHOWN_CHARS: usize = 80;
+
+/// Deeper spans are drawn at this depth: a hostile chain would take the square of its length in blanks.
+const MAX_INDENT: usize = 64;
 
 /// A trace as lines of `service  name  duration  [attributes]`, indented by parent. `throughline trace` prints it.
 pub fn render(trace: &Trace) -> String {
@@ -168,7 +159,7 @@ pub fn render_with(trace: &Trace, paint: impl Fn(&str) -> String) -> String {
     let mut rails: Vec<bool> = Vec::new();
     for node in &forest.nodes {
         rails.truncate(node.depth.saturating_sub(1));
-        for open in &rails {
+        for open in rails.iter().take(MAX_INDENT) {
             text += if *open { "│  " } else { "   " };
         }
         if node.depth > 0 {
@@ -185,8 +176,7 @@ fn line(text: &mut String, span: &Span, place: Place, paint: &impl Fn(&str) -> S
     let _ = write!(text, "  {}", duration(span.duration_nano));
     let shown: Vec<String> = SHOWN
         .iter()
-        .filter_map(|keys| keys.iter().find_map(|key| Some((*key, span.attributes.get(*key)?))))
-        .map(|(key, value)| format!("{}={}", key.rsplit('.').next().unwrap_or(key), plain(value)))
+        .filter_map(|(key, label)| Some(format!("{label}={}", plain(span.attributes.get(*key)?))))
         .collect();
     if !shown.is_empty() {
         let _ = write!(text, "  [{}]", shown.join(" "));

@@ -26,7 +26,7 @@ use tonic::{Code, Request, Response, Status};
 
 use super::budget::{MAX_REQUEST_BYTES, Share};
 use super::decode::Signal;
-use super::{BODY_DEADLINE, Encoding, Ingest, Refusal};
+use super::{Encoding, Ingest, Refusal};
 
 /// Of one connection, as Envoy's edge profile has it; tonic sets none.
 const MAX_STREAMS: u32 = 100;
@@ -136,7 +136,7 @@ async fn answer(ingest: Ingest, request: http::Request<Body>) -> http::Response<
         .accept_compressed(CompressionEncoding::Gzip)
         .max_decoding_message_size(MAX_REQUEST_BYTES);
     let service = ExportSignal { ingest: ingest.clone(), signal };
-    match timeout(BODY_DEADLINE, grpc.unary(service, request)).await {
+    match timeout(ingest.body_deadline, grpc.unary(service, request)).await {
         Ok(response) => with_code_of_too_large(&ingest, response),
         Err(_) => refused(&ingest, &Refusal::TooSlow).into_http(),
     }

@@ -15,7 +15,7 @@ use tokio::time::timeout;
 
 use super::budget::{MAX_REQUEST_BYTES, Share};
 use super::decode::Signal;
-use super::{BODY_DEADLINE, Encoding, Ingest, RETRY_AFTER_SECONDS, Receipt, Refusal, off_worker};
+use super::{Encoding, Ingest, RETRY_AFTER_SECONDS, Receipt, Refusal, off_worker};
 
 /// Two are enough: the store has one writer.
 const WORKERS: usize = 2;
@@ -78,7 +78,8 @@ async fn take(
     payload: web::Payload,
 ) -> Result<Receipt, Refusal> {
     let mut share = ingest.budget.share();
-    let body = timeout(BODY_DEADLINE, read(payload, &mut share)).await.map_err(|_| Refusal::TooSlow)??;
+    let body =
+        timeout(ingest.body_deadline, read(payload, &mut share)).await.map_err(|_| Refusal::TooSlow)??;
     if !is_gzip {
         return ingest.take(signal, encoding, body, share).await;
     }

@@ -19,9 +19,6 @@ use self::decode::{DecodeError, Signal};
 use crate::stats::Stats;
 use crate::store::{Overloaded, Writer};
 
-/// A sender this slow is cut off, in either transport: connections must not pile up.
-const BODY_DEADLINE: Duration = Duration::from_secs(30);
-
 /// Seconds after which an overloaded console may be asked again. A full queue drains in less.
 const RETRY_AFTER_SECONDS: u32 = 1;
 
@@ -36,6 +33,8 @@ pub(crate) struct Ingest {
     pub(crate) budget: Budget,
     pub(crate) stats: Arc<Stats>,
     pub(crate) allowed_hosts: AllowedHosts,
+    /// A sender slower than this is cut off, in either transport: connections must not pile up.
+    pub(crate) body_deadline: Duration,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +62,7 @@ pub(crate) enum Refusal {
     Incomplete,
     #[error("larger than {} MiB, as sent or unpacked", budget::MAX_REQUEST_BYTES >> 20)]
     TooLarge,
-    #[error("the body took longer than {} s", BODY_DEADLINE.as_secs())]
+    #[error("the body took too long to arrive")]
     TooSlow,
     #[error("too much at once; try again in {RETRY_AFTER_SECONDS} s")]
     Overloaded,

@@ -1,0 +1,178 @@
+//! Clients that mean harm, or are broken beyond meaning.
+
+use std::io::Write;
+
+use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
+use proptest::prelude::*;
+use prost::Message;
+use serde_json::{Map, Value, json};
+
+use crate::support::{
+    Console, GZIP, JSON, PROTOBUF, TempDir, connect, eventually, export, gzip, read_answer, span, trace_path,
+};
+
+#[test]
+fn a_bomb_is_stopped_at_the_limit() {
+    let dir = TempDir::new();
+    let console = Console::start(&dir);
+    // 1 GiB of blanks, packed twice so that the test itself needs no gigabyte: a mebibyte repeated as gzip members.
+    let member = gzip(&vec![b' '; 1 << 20]);
+    let bomb = member.repeat(1024);
+    for headers in [[JSON, GZIP], [PROTOBUF, GZIP]] {
+        let answer = console.post("/v1/traces", &headers, &bomb);
+        assert_eq!(answer.status, 413, "{}", answer.text());
+    }
+    assert_eq!(console.json("/api/stats")["refused_requests"]["too_large"], 2);
+}
+
+#[test]
+fn a_body_above_the_limit_is_refused_while_it_comes() {
+    let dir = TempDir::new();
+    let console = Console::start(&dir);
+    let answer = console.post("/v1/traces", &[JSON], &vec![b' '; (64 << 20) + 1]);
+    assert_eq!(answer.status, 413, "{}", answer.text());
+}
+
+#[test]
+fn a_slow_body_is_cut_off() {
+    let dir = TempDir::new();
+    let console = Console::start_with(&dir, &[("HTTP_BODY_TIMEOUT", "200")]);
+    let mut stream = connect(console.ports.otlp_http);
+    stream
+        .write_all(b"POST /v1/traces HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{")
+        .unwrap();
+    assert_eq!(read_answer(stream).status, 408);
+    assert_eq!(console.json("/api/stats")["refused_requests"]["timeout"], 1);
+}
+
+/// Two requests that are as large as may be and never end fill the memory set aside for requests.
+#[test]
+fn overload_asks_to_come_back_and_passes() {
+    let dir = TempDir::new();
+    let console = Console::start_with(&dir, &[("HTTP_BODY_TIMEOUT", "60000")]);
+    let piece = vec![b' '; 1 << 20];
+    let hogs: Vec<_> = (0..2)
+        .map(|_| {
+            let mut stream = connect(console.ports.otlp_http);
+            write!(stream, "POST /v1/traces HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", 64 << 20).unwrap();
+            for _ in 0..63 {
+                stream.write_all(&piece).unwrap();
+            }
+            stream.write_all(&piece[1..]).unwrap();
+            stream
+        })
+        .collect();
+    let body = export("a", vec![span(1, 1, 0, "x", 0, 1)]).encode_to_vec();
+    let post = || console.post("/v1/traces", &[PROTOBUF], &body);
+    let answer = eventually("503", || Some(post()).filter(|answer| answer.status == 503));
+    assert_eq!(answer.header("retry-after"), Some("1"));
+    assert_eq!(answer.header("content-type"), Some("application/x-protobuf"));
+
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let status = runtime.block_on(async {
+        let address = format!("http://127.0.0.1:{}", console.ports.otlp_grpc);
+        let mut client = TraceServiceClient::connect(address).await.unwrap();
+        client.export(export("a", vec![span(2, 1, 0, "x", 0, 1)])).await.unwrap_err()
+    });
+    assert_eq!(status.code(), tonic::Code::Unavailable);
+    let details = String::from_utf8_lossy(status.details()).into_owned();
+    assert!(details.contains("type.googleapis.com/google.rpc.RetryInfo"), "{details:?}");
+    // Reading goes on meanwhile.
+    assert!(console.json("/api/stats")["refused_requests"]["overloaded"].as_u64().unwrap() >= 2);
+
+    drop(hogs);
+    eventually("200 again", || (post().status == 200).then_some(()));
+    assert_eq!(console.json(&trace_path(1))["span_count"], 1);
+}
+
+/// An empty span is 2 bytes on the wire; 32 million of them must not become gigabytes.
+#[test]
+fn a_flood_of_empty_spans_is_counted_and_forgotten() {
+    let dir = TempDir::new();
+    let console = Console::start(&dir);
+    let spans = [0x12_u8, 0].repeat(4 << 20);
+    let wrap = |inner: &[u8], key: u8| {
+        let mut outer = vec![key];
+        prost::encoding::encode_varint(inner.len() as u64, &mut outer);
+        outer.extend_from_slice(inner);
+        outer
+    };
+    let body = wrap(&wrap(&spans, 0x12), 0x0a);
+    let answer = console.post("/v1/traces", &[PROTOBUF], &body);
+    assert_eq!(answer.status, 200);
+    assert_eq!(console.json("/api/stats")["refused"]["invalid_trace_id"], 4 << 20);
+}
+
+/// Any JSON, with the names and shapes of OTLP more often than not.
+fn hostile_json() -> impl Strategy<Value = Value> {
+    let key = prop_oneof![
+        4 => prop::sample::select(vec![
+            "resourceSpans", "scopeSpans", "spans", "resource", "scope", "attributes", "key", "value", "stringValue",
+            "intValue", "doubleValue", "boolValue", "arrayValue", "kvlistValue", "bytesValue", "values", "traceId",
+            "spanId", "parentSpanId", "name", "kind", "startTimeUnixNano", "endTimeUnixNano", "status", "code",
+            "message", "events", "links", "flags", "droppedAttributesCount", "trace_id", "start_time_unix_nano",
+        ]).prop_map(str::to_owned),
+        1 => any::<String>(),
+    ];
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<u64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        any::<String>().prop_map(Value::from),
+        "[0-9a-fA-F]{16}|[0-9a-fA-F]{32}|-?[0-9]{1,30}(\\.[0-9]+)?|SPAN_KIND_[A-Z]+|[A-Za-z0-9+/]{22}=="
+            .prop_map(Value::from),
+    ];
+    leaf.prop_recursive(6, 64, 6, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+            prop::collection::vec((key.clone(), inner), 0..8)
+                .prop_map(|pairs| Value::Object(pairs.into_iter().collect::<Map<_, _>>())),
+        ]
+    })
+}
+
+fn wrapped(inner: Value, depth: u8) -> Value {
+    match depth {
+        0 => inner,
+        1 => json!({ "resourceSpans": inner }),
+        2 => json!({"resourceSpans": [{"resource": inner.clone(), "scopeSpans": inner}]}),
+        3 => json!({"resourceSpans": [{"scopeSpans": [{"scope": inner.clone(), "spans": inner}]}]}),
+        4 => json!({"resourceSpans": [{"scopeSpans": [{"spans": [inner]}]}]}),
+        _ => json!({"resourceSpans": [{"scopeSpans": [{"spans": [{
+            "traceId": "0000000000000000000000000000abcd", "spanId": "000000000000abcd",
+            "attributes": inner.clone(), "events": [{"attributes": inner}],
+        }]}]}]}),
+    }
+}
+
+#[test]
+fn no_json_and_no_bytes_break_the_receiver() {
+    let dir = TempDir::new();
+    let console = Console::start(&dir);
+    let is_sound = |status: u16| status == 200 || status == 400;
+    proptest!(ProptestConfig::with_cases(400), |(inner in hostile_json(), depth in 0_u8..6)| {
+        let answer = console.post("/v1/traces", &[JSON], wrapped(inner, depth).to_string().as_bytes());
+        prop_assert!(is_sound(answer.status), "{}", answer.text());
+    });
+    let valid = export("a", vec![span(1, 1, 2, "x", 0, 1)]).encode_to_vec();
+    proptest!(ProptestConfig::with_cases(400), |(
+        noise in prop::collection::vec(any::<u8>(), 0..64), at in any::<prop::sample::Index>(), cut in any::<bool>(),
+    )| {
+        let at = at.index(valid.len());
+        let rest = if cut { valid.len() } else { (at + noise.len()).min(valid.len()) };
+        let body = [&valid[..at], &noise, &valid[rest..]].concat();
+        let answer = console.post("/v1/traces", &[PROTOBUF], &body);
+        prop_assert!(is_sound(answer.status), "{}", answer.text());
+    });
+    for deep in [r#"{"a":"#.repeat(10_000), "[".repeat(1_000_000)] {
+        assert_eq!(console.post("/v1/traces", &[JSON], deep.as_bytes()).status, 400);
+    }
+    // Whatever was stored of it can be read.
+    let list = console.json("/api/traces?limit=1000");
+    for trace in list["traces"].as_array().unwrap() {
+        let trace = console.json(&format!("/api/traces/{}", trace["trace_id"].as_str().unwrap()));
+        console::tree::render(&serde_json::from_value(trace).unwrap());
+    }
+}
