@@ -1,0 +1,36 @@
+//! A Postgres that goes away and comes back.
+
+use std::time::{Duration, Instant};
+
+use dev_postgres::{Options, Server};
+use test_support::{eventually, free_port};
+use throughline_telemetry::postgres::{Db, DbConfig, Mode};
+
+use crate::support::sampled;
+
+#[tokio::test]
+async fn statements_fail_in_bounded_time_and_work_again_without_a_restart() {
+    let options = Options { port: Some(free_port()), ephemeral: false, ..Options::ephemeral() };
+    let server = Server::start(options.clone()).await.unwrap();
+    let url = server.bootstrap_one("app", "app").await.unwrap();
+    let acquire_timeout = Duration::from_millis(500);
+    let config = DbConfig { acquire_timeout, mode: Mode::Always, ..DbConfig::new(url) };
+    let db = Db::connect(&config).await.unwrap();
+    let ask = || async { sampled().run(sqlx::query_scalar::<_, i32>("select 1").fetch_one(&db)).await };
+    assert_eq!(ask().await.unwrap(), 1);
+    let mut tx = db.begin().await.unwrap();
+
+    server.stop().await;
+    sqlx::query("select 1").execute(&mut tx).await.unwrap_err();
+    drop(tx);
+    for _ in 0..3 {
+        let start = Instant::now();
+        ask().await.unwrap_err();
+        assert!(start.elapsed() < acquire_timeout * 3, "{:?}", start.elapsed());
+    }
+
+    let server = Server::start(options.clone()).await.unwrap();
+    eventually("an answer", || async { ask().await.ok() }).await;
+    server.stop().await;
+    std::fs::remove_dir_all(options.home).unwrap();
+}

@@ -1,0 +1,128 @@
+//! What the spans say.
+
+use std::time::{Duration, Instant};
+
+use opentelemetry::trace::{FutureExt as _, TraceContextExt as _, Tracer as _, TracerProvider as _};
+use sqlx::AssertSqlSafe;
+use test_support::{TestDb, eventually};
+use throughline_telemetry::postgres::{Db, DbConfig, Mode};
+
+use crate::support::{Trace, connect, describe, sampled};
+
+const TABLE: &str = "create table activities (uuid int primary key, message text)";
+
+async fn database() -> (TestDb, Db) {
+    let database = TestDb::new().await;
+    let db = connect(&database, Mode::Always, 1).await;
+    sqlx::raw_sql(TABLE).execute(db.pool()).await.unwrap();
+    (database, db)
+}
+
+fn only(trace: &Trace) -> String {
+    let spans = trace.spans();
+    assert_eq!(spans.len(), 1, "{}", trace.tree());
+    describe(&spans[0])
+}
+
+#[tokio::test]
+async fn a_write_says_how_many_rows_it_changed() {
+    let (_database, db) = database().await;
+    let trace = sampled();
+    let sql = "insert into activities values ($1, 'a secret'), (2, $2) -- a comment";
+    trace.run(sqlx::query(sql).bind(1).bind("b").execute(&db)).await.unwrap();
+    insta::assert_snapshot!(only(&trace), @"");
+}
+
+#[tokio::test]
+async fn a_read_says_how_many_rows_it_returned() {
+    let (_database, db) = database().await;
+    let trace = sampled();
+    trace
+        .run(sqlx::query("select 1 from generate_series(1, 3) join activities on true").fetch_all(&db))
+        .await
+        .unwrap();
+    insta::assert_snapshot!(only(&trace), @"");
+}
+
+#[tokio::test]
+async fn an_error_is_told_once() {
+    let (_database, db) = database().await;
+    let trace = sampled();
+    let sql = "insert into activities values (1), (1)";
+    trace.run(sqlx::query(sql).execute(&db)).await.unwrap_err();
+    insta::assert_snapshot!(only(&trace), @"");
+}
+
+#[tokio::test]
+async fn a_cancelled_statement_has_its_span() {
+    let (_database, db) = database().await;
+    let trace = sampled();
+    let sleep = trace.run(sqlx::query("select pg_sleep(60)").execute(&db));
+    let started = eventually("the statement runs", || async { db.pool().num_idle().eq(&0).then_some(()) });
+    tokio::select! { _ = sleep => panic!("slept"), () = started => {} }
+    let spans = trace.spans();
+    assert_eq!(spans.len(), 1);
+    assert_eq!(spans[0].events.events.iter().map(|event| &*event.name).collect::<Vec<_>>(), ["cancelled"]);
+}
+
+#[tokio::test]
+async fn a_transaction_is_one_branch_of_the_tree() {
+    let (_database, db) = database().await;
+    let trace = sampled();
+    trace
+        .run(async {
+            sqlx::query("select count(*) from activities").fetch_one(&db).await?;
+            let mut tx = db.begin().await?;
+            sqlx::query("insert into activities values (1)").execute(&mut tx).await?;
+            // A span of the caller's own, as #[instrument] makes one.
+            let tracer = opentelemetry::global::tracer_provider().tracer("test");
+            let own = opentelemetry::Context::current().with_span(tracer.start("find replies"));
+            sqlx::query("select * from activities").fetch_all(&mut tx).with_context(own).await?;
+            tx.commit().await?;
+            drop(db.begin().await?);
+            db.begin().await?.rollback().await
+        })
+        .await
+        .unwrap();
+    insta::assert_snapshot!(trace.tree(), @"");
+}
+
+#[tokio::test]
+async fn a_long_wait_for_a_connection_is_a_span_and_a_vain_one_an_error() {
+    let database = TestDb::new().await;
+    let config = DbConfig {
+        max_connections: 1,
+        acquire_timeout: Duration::from_millis(300),
+        ..DbConfig::new(database.url())
+    };
+    let db = Db::connect(&config).await.unwrap();
+    let only_one = db.begin().await.unwrap();
+
+    let trace = sampled();
+    let error = trace.run(sqlx::query("select 1").execute(&db)).await.unwrap_err();
+    assert!(matches!(error, sqlx::Error::PoolTimedOut), "{error}");
+    insta::assert_snapshot!(only(&trace), @"");
+
+    let trace = sampled();
+    let start = Instant::now();
+    let release = async {
+        eventually("a wait that is worth a span", || async {
+            (start.elapsed() > Duration::from_millis(30)).then_some(())
+        })
+        .await;
+        only_one.commit().await
+    };
+    let (done, released) = tokio::join!(trace.run(sqlx::query("select 1").execute(&db)), release);
+    done.and(Ok(released.unwrap())).unwrap();
+    assert_eq!(trace.tree(), "test: acquire connection\ntest: SELECT\n");
+}
+
+#[tokio::test]
+async fn a_text_of_any_length_is_fine() {
+    let (_database, db) = database().await;
+    let trace = sampled();
+    let sql = format!("select {}1", "1 + ".repeat(2_000));
+    trace.run(sqlx::query(AssertSqlSafe(sql)).execute(&db)).await.unwrap();
+    let text = only(&trace);
+    assert!(text.contains("...") && text.len() < 5_000, "{} bytes", text.len());
+}
