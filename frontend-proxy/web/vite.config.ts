@@ -1,7 +1,7 @@
 import react from '@vitejs/plugin-react';
 import { defineConfig } from 'vitest/config';
 
-import { version } from './package.json' with { type: 'json' };
+import pkg from './package.json' with { type: 'json' };
 
 // Where `npm run dev` finds the rest of the system: a running frontend-proxy, or `npm run mock`.
 const backend = 'http://localhost:3000';
@@ -9,7 +9,7 @@ const backend = 'http://localhost:3000';
 export default defineConfig({
   plugins: [react()],
   define: {
-    __APP_VERSION__: JSON.stringify(version),
+    __APP_VERSION__: JSON.stringify(pkg.version),
   },
   build: {
     // Inlined assets become `data:` addresses, and the page's CSP allows those for images only.

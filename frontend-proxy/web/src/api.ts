@@ -84,10 +84,10 @@ async function get<T>(action: Action, template: string, parts: Parts, query: Que
   try {
     return await send(action, 'GET', template, parts, query, undefined, read);
   } catch (error) {
-    // A cookie that has run out makes even public pages answer 401. Drop it and ask again as a stranger.
+    // A session that has run out makes even public pages answer 401, and the gateway takes its cookie
+    // away. Ask again as a stranger.
     if (!(error instanceof ApiError && error.problem.status === 401 && signedInUser())) throw error;
     rememberUser(null);
-    await signOut(action).catch(() => undefined);
     return send(action, 'GET', template, parts, query, undefined, read);
   }
 }

@@ -1,8 +1,6 @@
-// Trace ids and the sampling rule: pure, so that tests can hold them against the backend's.
+// Trace ids, in both spellings.
 
-import type { Attributes, Context, Link, SpanKind } from '@opentelemetry/api';
-import { SamplingDecision } from '@opentelemetry/sdk-trace-web';
-import type { IdGenerator, Sampler, SamplingResult } from '@opentelemetry/sdk-trace-web';
+import type { IdGenerator } from '@opentelemetry/sdk-trace-web';
 
 /**
  * Makes ids that W3C and AWS X-Ray both accept: X-Ray reads the first four bytes of a trace id as the
@@ -21,37 +19,6 @@ export class EpochFirstIds implements IdGenerator {
       const id = randomHex(8);
       if (id !== '0000000000000000') return id;
     }
-  }
-}
-
-/**
- * Keeps a share of the traces, chosen by the trace id alone.
- *
- * The frontend-proxy does not believe a browser that says "sampled"; it works the same sum over the
- * same id. So both must use one rule, or traces arrive in halves. The rule is the OpenTelemetry Rust
- * SDK's: the last eight bytes as a number, without its lowest bit, below ratio × 2^63. The one in the
- * JavaScript SDK is another (it folds the id with XOR), so we don't use it.
- */
-export class RatioOverTraceId implements Sampler {
-  readonly #ratio: number;
-  readonly #bound: bigint;
-
-  constructor(ratio: number) {
-    this.#ratio = ratio;
-    // Exact: scaling a double by a power of two only changes its exponent.
-    this.#bound = BigInt(Math.floor(Math.min(Math.max(ratio, 0), 1) * 2 ** 63));
-  }
-
-  keeps(traceId: string): boolean {
-    return BigInt(`0x${traceId.slice(16)}`) >> 1n < this.#bound;
-  }
-
-  shouldSample(_context: Context, traceId: string, _name: string, _kind: SpanKind, _attributes: Attributes, _links: Link[]): SamplingResult {
-    return { decision: this.keeps(traceId) ? SamplingDecision.RECORD_AND_SAMPLED : SamplingDecision.NOT_RECORD };
-  }
-
-  toString(): string {
-    return `RatioOverTraceId{${this.#ratio}}`;
   }
 }
 

@@ -35,7 +35,7 @@ export function match(address: string): Match {
       case '':
         return { kind: 'home', pattern: '/', load: async (action) => ({ kind: 'home', feed: await api.home(action) }) };
       case 'search': {
-        const term = url.searchParams.get('term')?.trim() ?? '';
+        const term = searchTerm(address);
         return {
           kind: 'search',
           pattern: '/search',
@@ -68,6 +68,11 @@ export function match(address: string): Match {
     };
   }
   return { kind: 'not-found', pattern: '/{unknown}', load: async () => ({ kind: 'not-found' }) };
+}
+
+/** What a search page looks for; empty on a page that only asks. */
+export function searchTerm(address: string): string {
+  return new URL(address, 'http://app').searchParams.get('term')?.trim() ?? '';
 }
 
 /** The cursor of the page's "load more", when it has one. */

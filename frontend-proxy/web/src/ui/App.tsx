@@ -2,6 +2,7 @@ import { useCallback, useEffect, useRef } from 'react';
 import type { ReactNode } from 'react';
 
 import { signOut, useApp } from '../app';
+import { searchTerm } from '../routes';
 import type { PageKind } from '../routes';
 import type { State } from '../state';
 import { FailedPage } from './FailureNote';
@@ -49,6 +50,7 @@ export function App() {
               {state.kind === 'home' ? 'Home' : title}
             </h1>
           </header>
+          {state.kind === 'search' && <SearchBox term={searchTerm(state.address)} />}
           <Content state={state} />
         </main>
         <aside className="side" aria-label="Search and trace">

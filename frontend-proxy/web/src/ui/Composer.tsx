@@ -18,13 +18,20 @@ export function Composer({ replyTo }: { replyTo?: string }) {
   return <Form handle={user.handle} name={user.display_name} replyTo={replyTo} />;
 }
 
+/** What was begun and not sent, by the post it answers. It outlives a look elsewhere, and signing in again. */
+const drafts = new Map<string | undefined, string>();
+
 function Form({ handle, name, replyTo }: { handle: string; name: string; replyTo: string | undefined }) {
   const id = useId();
-  const [message, setMessage] = useState('');
+  const [message, setDraft] = useState(drafts.get(replyTo) ?? '');
   const [ttl, setTtl] = useState<TimeToLive>('7-days');
   const [sending, setSending] = useState(false);
   const [failure, setFailure] = useState<Failure | null>(null);
 
+  const setMessage = (text: string) => {
+    setDraft(text);
+    drafts.set(replyTo, text);
+  };
   const left = MAX_MESSAGE - lengthOf(message);
   const ready = message.trim() !== '' && left >= 0 && !sending;
   const label = replyTo === undefined ? 'New post' : 'Your reply';
@@ -73,13 +80,15 @@ function Form({ handle, name, replyTo }: { handle: string; name: string; replyTo
           {replyTo === undefined && (
             <label className="composer-ttl">
               <span>Stays for</span>
-              <select value={ttl} onChange={(event) => setTtl(event.target.value as TimeToLive)}>
-                {Object.entries(TIMES_TO_LIVE).map(([value, words]) => (
-                  <option key={value} value={value}>
-                    {words}
-                  </option>
-                ))}
-              </select>
+              <span className="select">
+                <select value={ttl} onChange={(event) => setTtl(event.target.value as TimeToLive)}>
+                  {Object.entries(TIMES_TO_LIVE).map(([value, words]) => (
+                    <option key={value} value={value}>
+                      {words}
+                    </option>
+                  ))}
+                </select>
+              </span>
             </label>
           )}
           <span id={`${id}-left`} className={`counter${left < 0 ? ' counter-over' : left <= 20 ? ' counter-near' : ''}`}>

@@ -1,3 +1,5 @@
+import type { MouseEvent, ReactNode } from 'react';
+
 import { reload } from '../app';
 import { consoleLink } from '../page';
 import type { Failure } from '../state';
@@ -55,8 +57,8 @@ function TraceId({ id }: { id: string }) {
 }
 
 /** A link to a trace in the console. Sends the waiting spans first, so that the trace is whole when it opens. */
-export function TraceLink({ id, children }: { id: string; children: string }) {
-  const follow = async (event: React.MouseEvent<HTMLAnchorElement>) => {
+export function TraceLink({ id, children }: { id: string; children: ReactNode }) {
+  const follow = async (event: MouseEvent<HTMLAnchorElement>) => {
     if (event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey) return;
     event.preventDefault();
     // The tab is opened within the click, else the browser takes it for a pop-up.

@@ -21,7 +21,11 @@ export function TracePanel() {
       {sampled ? (
         <>
           <Ids traceId={traceId} />
-          <TraceLink id={traceId}>Open this trace</TraceLink>
+          <TraceLink id={traceId}>
+            <span>
+              <span className="wide">Open this </span>trace
+            </span>
+          </TraceLink>
         </>
       ) : (
         <p className="trace-unsampled">Not among the traces that are kept.</p>

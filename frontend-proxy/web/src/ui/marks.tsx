@@ -22,11 +22,8 @@ export function Avatar({ handle, name, large = false }: { handle: string; name: 
   const initial = [...name.trim()][0]?.toUpperCase() ?? '?';
   return (
     <svg className={`avatar tint-${hash % 8}${large ? ' avatar-large' : ''}`} viewBox="0 0 40 40" aria-hidden="true">
-      <rect className="avatar-sky" width="40" height="40" rx="20" />
-      <clipPath id={`clip-${handle}`}>
-        <rect width="40" height="40" rx="20" />
-      </clipPath>
-      <path className="avatar-sea" clipPath={`url(#clip-${handle})`} d={`M0 ${tide}q5-4 10 0t10 0 10 0 10 0V40H0Z`} />
+      <rect className="avatar-sky" width="40" height="40" />
+      <path className="avatar-sea" d={`M0 ${tide}q5-4 10 0t10 0 10 0 10 0V40H0Z`} />
       <text x="20" y="26" textAnchor="middle">
         {initial}
       </text>

@@ -30,17 +30,12 @@ export function PageBody({ page }: { page: Page }) {
     case 'post':
       return <Thread page={page} />;
     case 'search':
-      return (
-        <>
-          <SearchBox term={page.term} />
-          {page.feed ? (
-            <Feed label={`Posts about ${page.term}`} {...page.feed} empty={<p>Nothing afloat about “{page.term}”. Try another word.</p>} />
-          ) : (
-            <Empty>
-              <p>Search in every post that is still afloat.</p>
-            </Empty>
-          )}
-        </>
+      return page.feed ? (
+        <Feed label={`Posts about ${page.term}`} {...page.feed} empty={<p>Nothing afloat about “{page.term}”. Try another word.</p>} />
+      ) : (
+        <Empty>
+          <p>Search in every post that is still afloat.</p>
+        </Empty>
       );
     case 'notifications':
       return <Notifications items={page.items} next={page.next} />;

@@ -12,7 +12,7 @@ export function ago(iso: string, now: number): string {
   const seconds = (now - then) / 1000;
   if (Number.isNaN(then)) return '';
   if (seconds > 28 * 86_400) return new Date(then).toLocaleDateString(undefined, { day: 'numeric', month: 'short', year: 'numeric' });
-  return span(seconds) ?? 'now';
+  return span(seconds, Math.floor) ?? 'now';
 }
 
 /** What is left of a post's life: in words, and as a share of the whole from 0 to 1. */
@@ -21,10 +21,11 @@ export function left(created: string, expires: string, now: number): { words: st
   const whole = (Date.parse(expires) - Date.parse(created)) / 1000;
   const share = whole > 0 ? Math.min(Math.max(seconds / whole, 0), 1) : 0;
   if (seconds <= 0) return { words: 'gone', share: 0 };
-  return { words: `${span(seconds) ?? 'under a minute'} left`, share };
+  // Rounded, so that a post for seven days begins with seven and not with six.
+  return { words: `${span(seconds, Math.round) ?? 'under a minute'} left`, share };
 }
 
-function span(seconds: number): string | null {
-  const step = STEPS.find((each) => seconds >= each.seconds);
-  return step ? `${Math.floor(seconds / step.seconds)} ${step.unit}` : null;
+function span(seconds: number, whole: (count: number) => number): string | null {
+  const step = STEPS.find((each) => whole(seconds / each.seconds) >= 1);
+  return step ? `${whole(seconds / step.seconds)} ${step.unit}` : null;
 }
