@@ -165,10 +165,13 @@ impl From<sqlx::Error> for StoreError {
             Some("users_email_key") => return Self::Taken("e-mail address"),
             _ => {}
         }
+        // SQLSTATE classes 08 (connection), 53 (out of resources) and 57 (operator intervention, statement timeout).
+        let state = error.as_database_error().and_then(|e| e.code()).unwrap_or_default().into_owned();
         match error {
             sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) => {
                 Self::Unreachable(error)
             }
+            _ if ["08", "53", "57"].iter().any(|class| state.starts_with(class)) => Self::Unreachable(error),
             _ => Self::Failed(error),
         }
     }
