@@ -35,6 +35,11 @@ impl Held {
         &mut self.connection
     }
 
+    /// Whether a transaction is open, to be rolled back when this is dropped.
+    pub(super) fn is_open(&self) -> bool {
+        self.state == State::Open
+    }
+
     /// `sql` begins with BEGIN and may go on with what belongs into the same message. It holds nothing but keywords
     /// and the hex digits of ids.
     pub(super) async fn begin(&mut self, sql: String) -> Result<(), Error> {
@@ -70,6 +75,30 @@ impl Drop for Held {
             State::Opening => self.connection.close_on_drop(),
             // Queued now, sent before the pool hands the connection out again.
             State::Open => Manager::start_rollback(&mut self.connection),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use test_support::TestDb;
+
+    use super::*;
+
+    /// As when the server does not allow one of the settings: stock sqlx answers every later query on such a
+    /// connection with 25P02.
+    #[tokio::test]
+    async fn a_refused_begin_spoils_no_connection() {
+        let database = TestDb::new().await;
+        let pool =
+            sqlx::postgres::PgPoolOptions::new().max_connections(1).connect(database.url()).await.unwrap();
+        for _ in 0..3 {
+            let mut held = Held::new(pool.acquire().await.unwrap());
+            let refused = held.begin("BEGIN; SET LOCAL log_statement='all'".to_owned()).await.unwrap_err();
+            assert_eq!(refused.as_database_error().unwrap().code().unwrap(), "42501");
+            drop(held);
+            let one: i32 = sqlx::query_scalar("select 1").fetch_one(&pool).await.unwrap();
+            assert_eq!(one, 1);
         }
     }
 }

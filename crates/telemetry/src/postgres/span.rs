@@ -179,7 +179,8 @@ fn record(span: &mut BoxedSpan, error: &Error) {
         span.set_attribute(KeyValue::new(DB_RESPONSE_STATUS_CODE, code.to_string()));
     }
     span.set_attribute(KeyValue::new(ERROR_TYPE, code.map_or_else(|| kind.to_owned(), String::from)));
-    let message = error.to_string();
+    // sqlx's own text adds the line of Postgres' source to the server's message.
+    let message = error.as_database_error().map_or_else(|| error.to_string(), |e| e.message().to_owned());
     let exception =
         vec![KeyValue::new(EXCEPTION_TYPE, kind), KeyValue::new(EXCEPTION_MESSAGE, message.clone())];
     span.add_event("exception", exception);

@@ -72,6 +72,15 @@ impl Tx {
     }
 }
 
+impl Drop for Tx {
+    /// Rolled back by being dropped: no statement of the caller's says so, hence the event.
+    fn drop(&mut self) {
+        if let Some(trace) = self.trace.as_ref().filter(|_| self.held.is_open()) {
+            trace.inner.span().add_event("rollback", Vec::new());
+        }
+    }
+}
+
 impl<'t> Executor<'t> for &'t mut Tx {
     type Database = Postgres;
 

@@ -30,18 +30,37 @@ async fn a_write_says_how_many_rows_it_changed() {
     let trace = sampled();
     let sql = "insert into activities values ($1, 'a secret'), (2, $2) -- a comment";
     trace.run(sqlx::query(sql).bind(1).bind("b").execute(&db)).await.unwrap();
-    insta::assert_snapshot!(only(&trace), @"");
+    insta::assert_snapshot!(only(&trace), @"
+    INSERT activities (client)
+      db.collection.name: activities
+      db.namespace: DATABASE
+      db.operation.name: INSERT
+      db.query.text: insert into activities values ($1, ?), (?, $2)
+      db.system.name: postgresql
+      server.address: 127.0.0.1
+      server.port: PORT
+      throughline.db.affected_rows: 2
+    ");
 }
 
 #[tokio::test]
 async fn a_read_says_how_many_rows_it_returned() {
     let (_database, db) = database().await;
+    sqlx::query("insert into activities select generate_series(1, 3)").execute(db.pool()).await.unwrap();
     let trace = sampled();
-    trace
-        .run(sqlx::query("select 1 from generate_series(1, 3) join activities on true").fetch_all(&db))
-        .await
-        .unwrap();
-    insta::assert_snapshot!(only(&trace), @"");
+    let sql = "select * from activities where uuid < $1 and message is distinct from 'a secret'";
+    trace.run(sqlx::query(sql).bind(3).fetch_all(&db)).await.unwrap();
+    insta::assert_snapshot!(only(&trace), @"
+    SELECT activities (client)
+      db.collection.name: activities
+      db.namespace: DATABASE
+      db.operation.name: SELECT
+      db.query.text: select * from activities where uuid < $1 and message is distinct from ?
+      db.response.returned_rows: 2
+      db.system.name: postgresql
+      server.address: 127.0.0.1
+      server.port: PORT
+    ");
 }
 
 #[tokio::test]
@@ -50,16 +69,39 @@ async fn an_error_is_told_once() {
     let trace = sampled();
     let sql = "insert into activities values (1), (1)";
     trace.run(sqlx::query(sql).execute(&db)).await.unwrap_err();
-    insta::assert_snapshot!(only(&trace), @"");
+    insta::assert_snapshot!(only(&trace), @r#"
+    INSERT activities (client)
+      status: error, duplicate key value violates unique constraint "activities_pkey"
+      db.collection.name: activities
+      db.namespace: DATABASE
+      db.operation.name: INSERT
+      db.query.text: insert into activities values (?), (?)
+      db.response.status_code: 23505
+      db.system.name: postgresql
+      error.type: 23505
+      server.address: 127.0.0.1
+      server.port: PORT
+      event exception
+        exception.type: sqlx::Error::Database
+        exception.message: duplicate key value violates unique constraint "activities_pkey"
+    "#);
 }
 
 #[tokio::test]
 async fn a_cancelled_statement_has_its_span() {
-    let (_database, db) = database().await;
+    let (database, db) = database().await;
+    let others = database.pool().await;
     let trace = sampled();
     let sleep = trace.run(sqlx::query("select pg_sleep(60)").execute(&db));
-    let started = eventually("the statement runs", || async { db.pool().num_idle().eq(&0).then_some(()) });
-    tokio::select! { _ = sleep => panic!("slept"), () = started => {} }
+    let started = eventually("the statement runs", || async {
+        sqlx::query(
+            "select from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'",
+        )
+        .fetch_optional(&others)
+        .await
+        .unwrap()
+    });
+    tokio::select! { _ = sleep => panic!("slept"), _ = started => {} }
     let spans = trace.spans();
     assert_eq!(spans.len(), 1);
     assert_eq!(spans[0].events.events.iter().map(|event| &*event.name).collect::<Vec<_>>(), ["cancelled"]);
@@ -84,7 +126,20 @@ async fn a_transaction_is_one_branch_of_the_tree() {
         })
         .await
         .unwrap();
-    insta::assert_snapshot!(trace.tree(), @"");
+    insta::assert_snapshot!(trace.tree(), @"
+    test: SELECT activities
+    test: transaction
+      test: BEGIN
+      test: INSERT activities
+      test: COMMIT
+    test: find replies
+      test: SELECT activities
+    test: transaction
+      test: BEGIN
+    test: transaction
+      test: BEGIN
+      test: ROLLBACK
+    ");
 }
 
 #[tokio::test]
@@ -101,7 +156,18 @@ async fn a_long_wait_for_a_connection_is_a_span_and_a_vain_one_an_error() {
     let trace = sampled();
     let error = trace.run(sqlx::query("select 1").execute(&db)).await.unwrap_err();
     assert!(matches!(error, sqlx::Error::PoolTimedOut), "{error}");
-    insta::assert_snapshot!(only(&trace), @"");
+    insta::assert_snapshot!(only(&trace), @"
+    acquire connection (internal)
+      status: error, pool timed out while waiting for an open connection
+      db.namespace: DATABASE
+      db.system.name: postgresql
+      error.type: sqlx::Error::PoolTimedOut
+      server.address: 127.0.0.1
+      server.port: PORT
+      event exception
+        exception.type: sqlx::Error::PoolTimedOut
+        exception.message: pool timed out while waiting for an open connection
+    ");
 
     let trace = sampled();
     let start = Instant::now();
