@@ -74,10 +74,10 @@ fn reply(rng: &mut StdRng, authors: &[Uuid], posts: &[Activity], now: DateTime<U
     }
 }
 
-/// Some write more than others: of two draws the lower wins.
+/// The first write more than the last, who still write something.
 fn author(rng: &mut StdRng, authors: &[Uuid]) -> Uuid {
-    let draw = rng.random_range(0..authors.len()).min(rng.random_range(0..authors.len()));
-    authors[draw]
+    let draw = rng.random::<f64>().powf(1.5) * authors.len() as f64;
+    authors[draw as usize]
 }
 
 fn uuid(rng: &mut StdRng) -> Uuid {
