@@ -139,14 +139,16 @@ impl Reader {
         self.read(move |connection| {
             let trace_id = id.to_w3c();
             let mut json = Vec::with_capacity(rows.len() * 1024);
-            let sql = format!("{SPAN} WHERE s.id = ?1 AND s.trace = ?2");
-            for row in rows {
-                spans(connection, &sql, [row, trace], &trace_id, brief, &mut |span| {
+            let mut statement =
+                connection.prepare_cached(&format!("{SPAN} WHERE s.id = ?1 AND s.trace = ?2"))?;
+            for id in rows {
+                let mut found = statement.query([id, trace])?;
+                if let Some(row) = found.next()? {
                     if !std::mem::replace(&mut first, false) {
                         json.push(b',');
                     }
-                    json.extend_from_slice(span);
-                })?;
+                    write_span(row, &trace_id, brief, &mut json)?;
+                }
             }
             Ok(json)
         })
@@ -159,13 +161,13 @@ impl Reader {
         span_id: SpanId,
     ) -> Result<Option<Vec<u8>>, ReadError> {
         self.read(move |connection| {
-            let mut found = None;
             let of = "WHERE s.trace = (SELECT id FROM traces WHERE trace_id = ?1) AND s.span_id = ?2";
-            let ids = params![trace_id.to_bytes(), span_id.to_bytes()];
-            spans(connection, &format!("{SPAN} {of}"), ids, &trace_id.to_w3c(), false, &mut |span| {
-                found = Some(span.to_vec());
-            })?;
-            Ok(found)
+            let mut statement = connection.prepare_cached(&format!("{SPAN} {of}"))?;
+            let mut found = statement.query(params![trace_id.to_bytes(), span_id.to_bytes()])?;
+            let Some(row) = found.next()? else { return Ok(None) };
+            let mut json = Vec::new();
+            write_span(row, &trace_id.to_w3c(), false, &mut json)?;
+            Ok(Some(json))
         })
         .await
     }
@@ -298,41 +300,33 @@ const SPAN: &str =
     s.status_message, s.attributes, o.resource, o.scope, s.events, s.links
     FROM spans s JOIN origins o ON o.id = s.origin";
 
-fn spans(
-    connection: &Connection,
-    sql: &str,
-    arguments: impl rusqlite::Params,
-    trace_id: &str,
-    brief: bool,
-    with: &mut dyn FnMut(&[u8]),
-) -> rusqlite::Result<()> {
-    let mut statement = connection.prepare_cached(sql)?;
-    let mut rows = statement.query(arguments)?;
-    while let Some(row) = rows.next()? {
-        let raw = |column: usize, empty: &'static str| -> rusqlite::Result<&RawValue> {
-            let json = if brief && column != 11 { None } else { row.get_ref(column)?.as_str_or_null()? };
-            Ok(serde_json::from_str(json.unwrap_or(empty)).expect("only JSON is written"))
-        };
-        let span = SpanJson {
-            trace_id,
-            span_id: span_id(row.get(0)?).to_string(),
-            parent_span_id: row.get::<_, Option<_>>(1)?.map(|bytes| span_id(bytes).to_string()),
-            name: row.get_ref(2)?.as_str()?,
-            kind: Kind::from_otlp(row.get(3)?),
-            service: row.get_ref(4)?.as_str()?,
-            start_unix_nano: row.get(5)?,
-            duration_nano: row.get(6)?,
-            status: Status::from_otlp(row.get(7)?),
-            status_message: row.get_ref(8)?.as_str_or_null()?,
-            attributes: raw(9, "{}")?,
-            resource: raw(10, "{}")?,
-            scope: raw(11, "null")?,
-            events: raw(12, "[]")?,
-            links: raw(13, "[]")?,
-            source: Source::Otlp,
-        };
-        with(&serde_json::to_vec(&span).expect("text keys are always JSON"));
-    }
+fn write_span(row: &Row<'_>, trace_id: &str, brief: bool, json: &mut Vec<u8>) -> rusqlite::Result<()> {
+    let raw = |column: usize, empty: &'static str| -> rusqlite::Result<&RawValue> {
+        let text = row.get_ref(column)?.as_str_or_null()?;
+        Ok(serde_json::from_str(text.unwrap_or(empty)).expect("only JSON is written"))
+    };
+    let detail = |column, empty| {
+        if brief { Ok(serde_json::from_str(empty).expect("JSON")) } else { raw(column, empty) }
+    };
+    let span = SpanJson {
+        trace_id,
+        span_id: span_id(row.get(0)?).to_string(),
+        parent_span_id: row.get::<_, Option<_>>(1)?.map(|bytes| span_id(bytes).to_string()),
+        name: row.get_ref(2)?.as_str()?,
+        kind: Kind::from_otlp(row.get(3)?),
+        service: row.get_ref(4)?.as_str()?,
+        start_unix_nano: row.get(5)?,
+        duration_nano: row.get(6)?,
+        status: Status::from_otlp(row.get(7)?),
+        status_message: row.get_ref(8)?.as_str_or_null()?,
+        attributes: detail(9, "{}")?,
+        resource: detail(10, "{}")?,
+        scope: raw(11, "null")?,
+        events: detail(12, "[]")?,
+        links: detail(13, "[]")?,
+        source: Source::Otlp,
+    };
+    serde_json::to_writer(json, &span).expect("text keys are always JSON, and a Vec takes all");
     Ok(())
 }
 
