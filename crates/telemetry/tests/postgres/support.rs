@@ -8,7 +8,7 @@ use opentelemetry::trace::{
 };
 use opentelemetry::{Context, SpanId, TraceId, Value};
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanData};
-use test_support::TestDb;
+use test_support::{TestDb, patience};
 use throughline_telemetry::postgres::{Db, DbConfig, Mode};
 
 /// What every test asks Postgres about itself.
@@ -94,7 +94,13 @@ impl Trace {
 }
 
 pub(crate) async fn connect(database: &TestDb, mode: Mode, connections: u32) -> Db {
-    let config = DbConfig { mode, max_connections: connections, ..DbConfig::new(database.url()) };
+    let config = DbConfig {
+        mode,
+        max_connections: connections,
+        // Hundreds of statements wait for a few connections here, on a machine that may be busy.
+        acquire_timeout: patience(),
+        ..DbConfig::new(database.url())
+    };
     Db::connect(&config).await.unwrap()
 }
 
