@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use actix_web::dev::{Server as ActixServer, ServerHandle};
 use actix_web::http::KeepAlive;
+use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpResponse, HttpServer, web};
 use env::{ConfigError, Env};
@@ -20,6 +21,7 @@ use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
 pub use guard::{AllowedHosts, read_body};
+pub use json::payload_problem;
 pub use listen::Listen;
 
 use crate::Problem;
@@ -45,6 +47,8 @@ pub struct Settings {
     pub shutdown_deadline: Duration,
     /// Whether bodies with a `Content-Encoding` are let through to the handlers, who then must decode them.
     pub encoded_bodies: bool,
+    /// Set on every answer that does not say otherwise.
+    pub response_headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 /// Which spans requests get.
@@ -64,6 +68,14 @@ pub struct Ready {
     checks: Vec<(&'static str, Check)>,
 }
 
+/// Routes that get no span, each set below a prefix of its own: what comes in masses and tells nothing (static files),
+/// and what would tell of itself (the relay of the browser's spans).
+#[derive(Clone, Default)]
+pub struct Untraced {
+    scopes: Vec<(&'static str, Configure)>,
+}
+
+type Configure = Arc<dyn Fn(&mut web::ServiceConfig) + Send + Sync>;
 type Check = Arc<dyn Fn() -> LocalBoxFuture<'static, Result<(), String>> + Send + Sync>;
 
 /// A bound server; nothing is answered before [`Server::run`].
@@ -101,6 +113,7 @@ impl Settings {
             body_deadline: Duration::from_secs(10),
             shutdown_deadline: Duration::from_secs(10),
             encoded_bodies: false,
+            response_headers: Vec::new(),
         }
     }
 }
@@ -123,9 +136,35 @@ impl Ready {
     }
 }
 
+impl Untraced {
+    /// Everything below `prefix`, such as `/assets`.
+    #[must_use]
+    pub fn scope<C>(mut self, prefix: &'static str, configure: C) -> Self
+    where
+        C: Fn(&mut web::ServiceConfig) + Send + Sync + 'static,
+    {
+        self.scopes.push((prefix, Arc::new(configure)));
+        self
+    }
+}
+
 impl Server {
     /// Binds. `configure` runs once per worker, so that it may build what cannot cross threads, such as awc clients.
     pub fn bind<C>(settings: &Settings, tracing: Tracing, ready: Ready, configure: C) -> io::Result<Self>
+    where
+        C: Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
+    {
+        Self::bind_with_untraced(settings, tracing, ready, Untraced::default(), configure)
+    }
+
+    /// The same for a server of which some routes get no span.
+    pub fn bind_with_untraced<C>(
+        settings: &Settings,
+        tracing: Tracing,
+        ready: Ready,
+        untraced: Untraced,
+        configure: C,
+    ) -> io::Result<Self>
     where
         C: Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
     {
@@ -137,6 +176,13 @@ impl Server {
                 .app_data(ready.clone())
                 .service(web::resource("/health").wrap(from_fn(guard::guard)).get(health))
                 .service(web::resource("/ready").wrap(from_fn(guard::guard)).get(show_ready));
+            for (prefix, configure) in &untraced.scopes {
+                let routes = web::scope(prefix)
+                    .app_data(json::json_config(limits.max_body))
+                    .default_service(web::to(no_such_route))
+                    .configure(|app| configure(app));
+                app.service(routes.wrap(from_fn(guard::guard)));
+            }
             // The guard stands inside the trace, so that a refused request shows too.
             let routes = web::scope("")
                 .app_data(json::json_config(limits.max_body))

@@ -77,7 +77,7 @@ pub(super) async fn guard<B: MessageBody + 'static>(
     let body = RequestBody::take(request.parts_mut().1);
     if let Err(problem) = admit(&settings, request.headers()) {
         let response = request.into_response(problem.error_response()).map_into_right_body();
-        return Ok(close_if_unread(response, body));
+        return Ok(finish(response, &settings, body));
     }
     if let Some(body) = &body {
         let bounded = BoundedBody {
@@ -99,7 +99,20 @@ pub(super) async fn guard<B: MessageBody + 'static>(
     } else {
         response.map_into_left_body()
     };
-    Ok(close_if_unread(response, body))
+    Ok(finish(response, &settings, body))
+}
+
+fn finish<B: MessageBody + 'static>(
+    mut response: ServiceResponse<EitherBody<B>>,
+    settings: &Settings,
+    body: Option<Rc<RefCell<RequestBody>>>,
+) -> ServiceResponse<EitherBody<B>> {
+    for (name, value) in &settings.response_headers {
+        if !response.headers().contains_key(name) {
+            response.headers_mut().insert(name.clone(), value.clone());
+        }
+    }
+    close_if_unread(response, body)
 }
 
 /// Reads a whole body, for handlers that take bytes; its failures are problems.

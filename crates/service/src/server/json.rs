@@ -42,7 +42,8 @@ pub(super) fn path_config() -> PathConfig {
         .error_handler(|_: PathError, _| Problem::not_found("there is nothing at this path").into())
 }
 
-pub(super) fn payload_problem(error: &PayloadError, limit: usize) -> Problem {
+/// Why a body could not be read, as the caller may know it.
+pub fn payload_problem(error: &PayloadError, limit: usize) -> Problem {
     match error {
         PayloadError::Overflow => Problem::too_large(limit),
         PayloadError::Io(error) if error.kind() == io::ErrorKind::TimedOut => body_too_slow(),
