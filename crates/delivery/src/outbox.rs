@@ -25,7 +25,7 @@ const MAX_BACKOFF: Duration = Duration::from_secs(5);
 /// While somebody waits in `flush`, the wait is short: the deadline is near, and a restarted receiver may be back already.
 const FLUSH_BACKOFF: Duration = Duration::from_millis(200);
 /// A longer `Retry-After` is cut to this: a mistaken one must not silence a process for a day.
-const MAX_RETRY_AFTER: Duration = Duration::from_secs(300);
+const MAX_RETRY_AFTER: Duration = Duration::from_mins(5);
 
 /// Bytes as the receiver wants them, and how many items they hold.
 #[derive(Clone, Debug)]

@@ -133,7 +133,9 @@ impl Shared {
             return outbox;
         }
         drop(outbox);
-        notices.into_iter().for_each(|notice| log(&self.destination, notice));
+        for notice in notices {
+            log(&self.destination, notice);
+        }
         self.lock()
     }
 

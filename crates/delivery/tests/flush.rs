@@ -109,13 +109,11 @@ fn many_threads_offer_and_flush_and_the_sum_is_exact() {
     }
     impl Sender for Moody {
         fn send(&mut self, attempt: &Attempt) -> Answer {
-            match self.requests.fetch_add(1, Ordering::Relaxed) % 3 {
-                0 => Answer::Retry { after: Some(Duration::ZERO), problem: "moody".to_owned() },
-                _ => {
-                    self.taken.fetch_add(attempt.items(), Ordering::Relaxed);
-                    well()
-                }
+            if self.requests.fetch_add(1, Ordering::Relaxed).is_multiple_of(3) {
+                return Answer::Retry { after: Some(Duration::ZERO), problem: "moody".to_owned() };
             }
+            self.taken.fetch_add(attempt.items(), Ordering::Relaxed);
+            well()
         }
     }
     let (requests, taken) = (Arc::<AtomicU64>::default(), Arc::<AtomicU64>::default());
@@ -144,4 +142,27 @@ fn many_threads_offer_and_flush_and_the_sum_is_exact() {
     assert_eq!(report.dropped_total(), refused);
     assert_eq!(report.delivered, taken.load(Ordering::Relaxed));
     assert_eq!(report.delivered + refused, 20_000);
+}
+
+/// The shape that `/ready` shows.
+#[test]
+fn a_report_reads_well_as_json() {
+    let (queue, say) = held();
+    queue.offer(Payload::new("a", 90)).unwrap();
+    assert_eq!(queue.offer(Payload::new("b", 11)), Err(Reason::QueueFull));
+    say.send(Answer::Delivered { rejected: 2, message: Some("two are bad".to_owned()) }).unwrap();
+    assert!(!queue.flush(LONG).is_complete());
+    let expect = serde_json::json!({
+        "destination": "held",
+        "offered": 101,
+        "delivered": 88,
+        "refused": { "partial_success": 2 },
+        "dropped": { "queue_full": 11 },
+        "queued": 0,
+        "queued_bytes": 0,
+        "retried": 0,
+        "failures": 0,
+        "last_problem": "partial_success: two are bad",
+    });
+    assert_eq!(serde_json::to_value(queue.report()).unwrap(), expect);
 }

@@ -234,7 +234,7 @@ fn a_slow_destination_does_not_hold_up_another() {
 fn retry_after_comes_in_two_spellings() {
     let now = UNIX_EPOCH + Duration::from_secs(784_111_777); // Sun, 06 Nov 1994 08:49:37 GMT
     let check = |value, expect: Option<u64>| {
-        assert_eq!(retry_after(value, now), expect.map(Duration::from_secs), "{value}")
+        assert_eq!(retry_after(value, now), expect.map(Duration::from_secs), "{value}");
     };
     check("120", Some(120));
     check(" 0 ", Some(0));

@@ -135,12 +135,14 @@ fn serve(
                 return Ok(());
             }
         };
-        let mut head = format!("HTTP/1.1 {status} Planned\r\ncontent-length: {}\r\n", body.len());
+        let mut answer = Vec::new();
+        write!(answer, "HTTP/1.1 {status} Planned\r\ncontent-length: {}\r\n", body.len())?;
         for (name, value) in headers {
-            head += &format!("{name}: {value}\r\n");
+            write!(answer, "{name}: {value}\r\n")?;
         }
+        answer.extend([b"\r\n", &body[..]].concat());
         let mut stream = stream;
-        stream.write_all(&[head.as_bytes(), b"\r\n", &body].concat())?;
+        stream.write_all(&answer)?;
     }
     Ok(())
 }

@@ -1,5 +1,9 @@
 //! The sinks against a receiver on a real socket; every payload is decoded and counted.
 
+// The lint knows test functions, not their helpers.
+#![allow(clippy::unwrap_used)]
+
+#[allow(dead_code)] // shared with the tests of delivery, which use all of it
 #[path = "../../delivery/tests/receiver.rs"]
 mod receiver;
 

@@ -97,8 +97,8 @@ fn every_span_arrives_once_in_requests_that_were_put_together() {
     assert_eq!(exporter.queues().report()[0].delivered, 10_000);
     let requests = receiver.requests();
     assert!(requests.len() < 100, "{} requests for 200 batches", requests.len());
-    let received: Vec<_> = requests.iter().flat_map(decode).map(|s| s.span_id).collect();
-    assert_eq!((received.len(), received.iter().collect::<BTreeSet<_>>().len()), (10_000, 10_000));
+    let ids: Vec<_> = requests.iter().flat_map(decode).map(|s| s.span_id).collect();
+    assert_eq!((ids.len(), ids.iter().collect::<BTreeSet<_>>().len()), (10_000, 10_000));
 }
 
 #[test]

@@ -1,5 +1,8 @@
 //! From a tracer to a receiver on a real socket, counted at both ends.
 
+#![allow(clippy::unwrap_used)]
+
+#[allow(dead_code)] // shared with the tests of delivery, which use all of it
 #[path = "../../../delivery/tests/receiver.rs"]
 mod receiver;
 
@@ -7,7 +10,7 @@ use std::collections::BTreeSet;
 use std::thread;
 
 use opentelemetry::KeyValue;
-use opentelemetry::trace::{Span as _, SpanKind, Status, TraceFlags, Tracer, TracerProvider};
+use opentelemetry::trace::{Span as _, SpanKind, Status, TraceFlags, TraceState, Tracer, TracerProvider};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_sdk::trace::{InMemorySpanExporter, Sampler, SdkTracerProvider, SimpleSpanProcessor};
 use prost::Message;
@@ -174,7 +177,7 @@ fn a_printed_span_is_one_line() {
         2u64.into(),
         TraceFlags::SAMPLED,
         false,
-        Default::default(),
+        TraceState::default(),
     );
     span.parent_span_id = 3u64.into();
     span.end_time = span.start_time + Duration::from_micros(12_345);
