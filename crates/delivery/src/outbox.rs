@@ -107,6 +107,7 @@ pub enum Notice {
     Failing { problem: String },
     Back { queued: u64 },
     Refused { reason: Reason, items: u64, problem: String },
+    Dropped { reason: Reason, queued: u64 },
 }
 
 #[derive(Debug)]
@@ -191,6 +192,9 @@ impl Outbox {
 
     /// Counts items that were lost before they became a payload.
     pub fn lose(&mut self, items: u64, reason: Reason) {
+        if items > 0 && !self.report.dropped.contains_key(&reason) {
+            self.notices.push(Notice::Dropped { reason, queued: self.report.queued });
+        }
         self.report.offered += items;
         add(&mut self.report.dropped, reason, items);
     }

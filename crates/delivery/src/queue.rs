@@ -52,14 +52,20 @@ impl Queue {
 
     /// Never waits for the network. A full queue drops the payload, counts it, and says so.
     pub fn offer(&self, payload: Payload) -> Result<(), Reason> {
-        self.shared.lock().offer(payload)?;
-        self.shared.changed.notify_all();
-        Ok(())
+        let mut outbox = self.shared.lock();
+        let offered = outbox.offer(payload);
+        match offered {
+            Ok(()) => self.shared.changed.notify_all(),
+            Err(_) => self.shared.tell(outbox),
+        }
+        offered
     }
 
     /// Counts items that were lost before they became a payload.
     pub fn lose(&self, items: u64, reason: Reason) {
-        self.shared.lock().lose(items, reason);
+        let mut outbox = self.shared.lock();
+        outbox.lose(items, reason);
+        self.shared.tell(outbox);
     }
 
     pub fn report(&self) -> Report {
@@ -127,16 +133,18 @@ impl Shared {
     fn settle(&self, attempt: Attempt, answer: Answer) -> MutexGuard<'_, Outbox> {
         let mut outbox = self.lock();
         outbox.settle(attempt, answer, Instant::now());
-        let notices = outbox.take_notices();
         self.changed.notify_all();
-        if notices.is_empty() {
-            return outbox;
-        }
+        self.tell(outbox);
+        self.lock()
+    }
+
+    /// Lets go of the outbox and says what people should hear.
+    fn tell(&self, mut outbox: MutexGuard<'_, Outbox>) {
+        let notices = outbox.take_notices();
         drop(outbox);
         for notice in notices {
             log(&self.destination, notice);
         }
-        self.lock()
     }
 
     /// A panic under this lock leaves the counters as they are, which is better than ending every sender.
@@ -162,6 +170,9 @@ fn log(destination: &str, notice: Notice) {
         Notice::Back { queued } => tracing::info!(destination, queued, "telemetry is accepted again"),
         Notice::Refused { reason, items, problem } => {
             tracing::warn!(destination, %reason, items, problem, "telemetry was refused for good");
+        }
+        Notice::Dropped { reason, queued } => {
+            tracing::warn!(destination, %reason, queued, "telemetry is dropped; the counters tell how much");
         }
     }
 }

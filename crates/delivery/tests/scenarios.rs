@@ -90,7 +90,7 @@ fn a_mistaken_retry_after_is_bounded() {
 #[test]
 fn people_hear_of_a_change_once() {
     let weather = vec![(secs(1), Weather::Away), (secs(20), Weather::Partial), (secs(22), Weather::Well)];
-    let mut world = World::new(5, Limits { in_flight: 1, ..Limits::default() }, plan(5, weather));
+    let mut world = World::new(5, Limits { in_flight: 1, items: 30, ..Limits::default() }, plan(5, weather));
     for n in 0..30 {
         world.offer_at(secs(n), 2, 100);
     }
@@ -101,6 +101,7 @@ fn people_hear_of_a_change_once() {
             &notices[..],
             [
                 Notice::Failing { .. },
+                Notice::Dropped { reason: Reason::QueueFull, queued: 30 },
                 Notice::Back { .. },
                 Notice::Refused { reason: Reason::PartialSuccess, items: 1, .. }
             ]

@@ -208,6 +208,8 @@ struct Buffer {
     /// A flush waits for this many to be encoded.
     wanted: u64,
     stopped: bool,
+    /// The first drop has been logged.
+    warned: bool,
 }
 
 impl Shared {
@@ -252,8 +254,17 @@ impl Shared {
             for batch in batches(spans, self.config.max_export_batch_size) {
                 exporter.export(batch);
             }
-            self.lock().encoded += count;
+            let mut buffer = self.lock();
+            buffer.encoded += count;
+            let first_drop = !buffer.dropped.is_empty() && !std::mem::replace(&mut buffer.warned, true);
+            drop(buffer);
             self.drained.notify_all();
+            if first_drop {
+                tracing::warn!(
+                    max_queue_size = self.config.max_queue_size,
+                    "spans are dropped; the counters tell how many"
+                );
+            }
         }
     }
 
