@@ -149,7 +149,7 @@ async fn application(role: Role, env: &Env) -> anyhow::Result<()> {
         }};
     }
     match role {
-        Role::FrontendProxy => anyhow::bail!("not yet"),
+        Role::FrontendProxy => host!(frontend_proxy),
         Role::Gateway => host!(gateway),
         Role::Activities => host!(activities),
         Role::Users => host!(users),

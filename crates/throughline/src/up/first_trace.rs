@@ -17,7 +17,7 @@ use crate::role::Role;
 const DEADLINE: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(50);
 /// A request of the home feed passes through these.
-const SERVICES: [Role; 3] = [Role::Gateway, Role::Activities, Role::Users];
+const SERVICES: [Role; 4] = [Role::FrontendProxy, Role::Gateway, Role::Activities, Role::Users];
 
 pub(crate) struct FirstTrace {
     tree: String,

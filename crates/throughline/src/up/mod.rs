@@ -100,7 +100,7 @@ async fn start(
         prepare::web_apps(plan, progress).await?;
     }
     // Three of the roles need no database, and start while Postgres does.
-    for role in [Role::Console, Role::Gateway] {
+    for role in [Role::Console, Role::Gateway, Role::FrontendProxy] {
         supervisor.start(role, plan.environment(role, None))?;
     }
     let database = postgres.insert(Postgres::start(plan, progress).await?);

@@ -164,7 +164,7 @@ impl Plan {
 
     fn listen(&self, role: Role) -> String {
         address(match role {
-            Role::FrontendProxy => self.ports.gateway,
+            Role::FrontendProxy => self.ports.web,
             Role::Gateway => self.ports.gateway,
             Role::Activities => self.ports.activities,
             Role::Users => self.ports.users,

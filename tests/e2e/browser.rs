@@ -1,0 +1,74 @@
+//! A real browser clicks in the app; what follows is one tree, and the browser's span is its root.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::system::shared;
+use crate::trace::{self, text};
+
+const CHROMIUM: [&str; 5] =
+    ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome-headless-shell"];
+const INSTALL: &str = "apt-get install -y chromium && npm ci";
+
+#[test]
+fn a_click_is_the_root_of_one_tree() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let Some(chromium) = chromium() else {
+        return skip("there is no Chromium");
+    };
+    if !root.join("node_modules/playwright-core").is_dir() {
+        return skip("playwright-core is not installed");
+    }
+    let system = shared();
+    let person = system.sign_up();
+    let output = Command::new("node")
+        .arg(root.join("tests/e2e/browser.mjs"))
+        .env("CHROMIUM", &chromium)
+        .env("WEB", &system.at.web)
+        .env("CONSOLE", &system.at.console)
+        .env("HANDLE", &person.handle)
+        .env("PASSWORD", &person.password)
+        .env("SCREENSHOTS", env!("CARGO_TARGET_TMPDIR"))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
+    // One line for each action: its name and the trace id that the page linked to.
+    let trace_of = |action: &str| {
+        said.lines()
+            .find_map(|line| line.strip_prefix(action)?.strip_prefix(' '))
+            .unwrap_or_else(|| panic!("the browser told no trace of {action}: {said}"))
+            .to_owned()
+    };
+
+    let all = ["web", "frontend-proxy", "gateway", "activities", "users"];
+    let home = system.trace(&trace_of("home"), &all);
+    let post = system.trace(&trace_of("post"), &["web", "frontend-proxy", "gateway", "activities"]);
+    for trace in [&home, &post] {
+        let roots = trace::roots(trace);
+        assert_eq!(roots[0].service, "web", "{}", trace::tree(trace));
+        let in_postgres = |span: &&console::wire::Span| text(span, "db.system.name") == Some("postgresql");
+        assert!(trace.spans.iter().any(|span| in_postgres(&span)), "{}", trace::tree(trace));
+    }
+}
+
+/// `CHROMIUM`, else what is on the PATH.
+fn chromium() -> Option<String> {
+    if let Ok(path) = std::env::var("CHROMIUM") {
+        return Some(path);
+    }
+    let path = std::env::var_os("PATH")?;
+    let folders: Vec<_> = std::env::split_paths(&path).collect();
+    let found = CHROMIUM
+        .iter()
+        .flat_map(|name| folders.iter().map(move |folder| folder.join(name)))
+        .find(|p| p.is_file());
+    found.map(|path| path.display().to_string())
+}
+
+/// Loud, and past the capture of test output: a skipped test must not look like a passed one.
+fn skip(why: &str) {
+    use std::io::Write as _;
+    let line = format!("\n*** SKIPPED: the browser test, since {why}. Install it with: {INSTALL} ***\n\n");
+    let _ = std::io::stderr().write_all(line.as_bytes());
+}

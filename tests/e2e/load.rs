@@ -1,0 +1,72 @@
+//! Many at once, all sampled: what was made arrived, and every trace is one tree.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::eventually;
+use crate::http::Client;
+use crate::system::System;
+use crate::trace;
+
+const REQUESTS: usize = 2_000;
+const IN_FLIGHT: usize = 32;
+/// Every role that exports; the console traces nothing.
+const ROLES: [&str; 4] = ["frontend-proxy", "gateway", "activities", "users"];
+
+#[test]
+fn two_thousand_home_feeds_lose_no_span() {
+    let system = System::start(&[]);
+    let (next, ids) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let client = Client::anonymous();
+    std::thread::scope(|scope| {
+        for _ in 0..IN_FLIGHT {
+            scope.spawn(|| {
+                while next.fetch_add(1, Ordering::Relaxed) < REQUESTS {
+                    let reply = client.get(&system.web("/api/activities/home"));
+                    assert_eq!(reply.status, 200, "{}", reply.body);
+                    ids.lock().unwrap().push(reply.trace_id());
+                }
+            });
+        }
+    });
+    let mut ids = ids.into_inner().unwrap();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), REQUESTS, "each request is a trace of its own");
+
+    // What the four processes say they made, and what the console says it got.
+    let (made, received) = eventually("every queue is empty and the console has it all", || {
+        let made: u64 = ROLES.iter().map(|role| made(&system, role)).sum();
+        let stats = system.stats();
+        let received = stats["received"]["otlp"].as_u64().unwrap();
+        (made == received).then_some((made, received))
+    });
+    let (mut orphans, mut more_roots, mut no_root, mut spans) = (0, 0, 0, 0);
+    for id in &ids {
+        let trace = system.trace_now(id).unwrap_or_else(|| panic!("the console lacks trace {id}"));
+        spans += trace.spans.len();
+        orphans += trace::orphans(&trace).len();
+        more_roots += usize::from(trace::roots(&trace).len() > 1);
+        no_root += usize::from(trace::roots(&trace).is_empty());
+    }
+    println!(
+        "{REQUESTS} requests: {made} spans made, {received} received, {spans} of them in the requests' traces"
+    );
+    assert_eq!((orphans, more_roots, no_root), (0, 0, 0), "orphans, traces with two roots, without one");
+    let stats = system.stats();
+    assert_eq!(stats["stored"]["otlp"].as_u64(), Some(received), "{stats}");
+    assert_eq!(stats["dropped"]["otlp"].as_u64(), Some(0), "{stats}");
+    let (status, log) = system.stop();
+    assert!(status.success(), "{log}");
+}
+
+/// Spans that ended in a role; see `/ready`.
+fn made(system: &System, role: &str) -> u64 {
+    let url = match role {
+        "frontend-proxy" => &system.at.web,
+        "gateway" => &system.at.gateway,
+        "activities" => &system.at.activities,
+        _ => &system.at.users,
+    };
+    Client::anonymous().get(&format!("{url}/ready")).json()["telemetry"]["spans"]["ended"].as_u64().unwrap()
+}

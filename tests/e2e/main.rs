@@ -1,0 +1,28 @@
+//! The real thing, over HTTP only: `throughline up --ephemeral`, requests as a client makes them, and what the
+//! console says about them.
+
+mod browser;
+mod hostile;
+mod http;
+mod load;
+mod outage;
+mod stories;
+mod system;
+mod topology;
+mod trace;
+mod up;
+
+use std::time::{Duration, Instant};
+
+/// Asks until the answer is `Some`; fails with `what` when patience (`RUST_TEST_PATIENCE_MS`) ends.
+#[track_caller]
+fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let (start, patience) = (Instant::now(), test_support::patience().max(Duration::from_secs(30)));
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(start.elapsed() < patience, "not within {patience:?}: {what}");
+        std::thread::sleep(Duration::from_millis(25));
+    }
+}
