@@ -27,7 +27,7 @@ impl Config {
             users_url: env
                 .parse("USERS_URL", USERS_URL)?
                 .unwrap_or_else(|| USERS_URL.parse().expect("the default is a URL")),
-            sweep_interval: env.millis_or("SWEEP_INTERVAL", Duration::from_secs(60))?,
+            sweep_interval: env.millis_or("SWEEP_INTERVAL", Duration::from_mins(1))?,
         })
     }
 }

@@ -13,8 +13,9 @@ use crate::ttl::Ttl;
 const POSTS: usize = 3000;
 const REPLIES: usize = 1500;
 
-/// The oldest post is three weeks old.
+/// The oldest post is three weeks old, the newest just long enough to be read as such.
 const PAST: TimeDelta = TimeDelta::days(21);
+const NEWEST: TimeDelta = TimeDelta::minutes(1);
 
 /// One post in this many expires, the others stay: the feed of a clone that is opened again in a month is not empty.
 const EXPIRING: u32 = 4;
@@ -41,8 +42,8 @@ pub(crate) fn feed(authors: &[Uuid], now: DateTime<Utc>) -> Feed {
 }
 
 fn post(rng: &mut StdRng, authors: &[Uuid], now: DateTime<Utc>) -> Activity {
-    // Cubed, so that the last hours are the busiest, as in a feed that lives.
-    let created_at = now - part(PAST, rng.random::<f64>().powi(3));
+    // The exponent makes the last days the busiest, as in a feed that lives: the newest twenty are of the last hour.
+    let created_at = now - NEWEST - part(PAST, rng.random::<f64>().powf(1.3));
     let ttl = Ttl::all()[rng.random_range(0..Ttl::all().len())];
     let expires_at = (rng.random_range(0..EXPIRING) == 0)
         .then(|| created_at + ttl.duration())

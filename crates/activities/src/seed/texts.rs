@@ -30,7 +30,7 @@ fn pick<'a>(rng: &mut StdRng, words: &[&'a str]) -> &'a str {
 }
 
 const POSTS: &[&str] = &[
-    "{animal} on the window sill again. It looks at me as if I owed it {dish}.",
+    "The {animal} is on the window sill again. It looks at me as if I owed it {dish}.",
     "Tried to cook {dish} {when}. The smoke alarm has opinions.",
     "Best {dish} in town is still the place behind {place}. I will not be taking questions.",
     "Walked from {place} to {place} {when}. {weather}, and worth every step.",
@@ -68,7 +68,7 @@ const POSTS: &[&str] = &[
     "Pen pals with my future self: dear me, did the {plant} survive?",
     "Taught the {animal} to high-five {when}. It now wants {dish} for everything.",
     "Night shift. Coffee number {number}, and the city is all mine.",
-    "Unpopular opinion: {dish} is a breakfast.",
+    "Unpopular opinion: {dish} counts as breakfast.",
     "Anyone up for a walk around {place} {when}? I bring {dish}.",
 ];
 
