@@ -50,11 +50,6 @@ impl Home {
         self.path.join("postgres.log")
     }
 
-    /// Where a fetched Postgres is kept: shared by all clones when root, since it cannot lie in the clone then.
-    pub(crate) fn cache(&self) -> PathBuf {
-        if Uid::effective().is_root() { PathBuf::from(ROOT_HOME) } else { user_cache() }
-    }
-
     /// A command that runs as the server's user, away from our working directory and environment.
     pub(crate) fn command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
@@ -79,22 +74,28 @@ impl Home {
         write_secret(&password, superuser_password)?;
         self.give(&partial)?;
         self.give(&password)?;
-        // C.UTF-8 folds the case of all letters, but not every system has it.
-        let made = ["C.UTF-8", "C"].into_iter().fold(Err(String::new()), |made, locale| {
-            made.or_else(|_: String| {
-                let mut initdb = self.command(&binaries.initdb());
-                initdb.arg("--pgdata").arg(&partial).arg("--pwfile").arg(&password);
-                initdb.args(["--username", SUPERUSER, "--auth", "scram-sha-256", "--encoding", "UTF8"]);
-                // Waiting for the disk takes seconds, and nobody has data here yet.
-                initdb.args(["--locale", locale, "--no-sync"]);
-                let output = initdb.output().map_err(|e| e.to_string())?;
-                let text = String::from_utf8_lossy(&output.stderr);
-                if output.status.success() { Ok(()) } else { Err(last_lines(&text)) }
-            })
-        });
+        let made = self.initdb(binaries, &partial, &password);
         let _ = fs::remove_file(&password);
         made.map_err(|output| Error::Initdb { home: self.path.clone(), output })?;
         fs::rename(&partial, self.data()).map_err(Error::io(format!("renaming {}", partial.display())))
+    }
+
+    /// C.UTF-8 folds the case of all letters, but not every system has it.
+    fn initdb(&self, binaries: &Binaries, data: &Path, password: &Path) -> Result<(), String> {
+        let mut failure = String::new();
+        for locale in ["C.UTF-8", "C"] {
+            let mut initdb = self.command(&binaries.initdb());
+            initdb.arg("--pgdata").arg(data).arg("--pwfile").arg(password);
+            initdb.args(["--username", SUPERUSER, "--auth", "scram-sha-256", "--encoding", "UTF8"]);
+            // Waiting for the disk takes seconds, and nobody has data here yet.
+            initdb.args(["--locale", locale, "--no-sync"]);
+            let output = initdb.output().map_err(|e| e.to_string())?;
+            if output.status.success() {
+                return Ok(());
+            }
+            failure = last_lines(&String::from_utf8_lossy(&output.stderr));
+        }
+        Err(failure)
     }
 
     /// The last lines of the server's log, as one.
@@ -146,6 +147,15 @@ pub(crate) fn for_clone(root: &Path) -> PathBuf {
     }
 }
 
+/// Where a fetched Postgres is kept: once per machine for root, else once per user.
+pub(crate) fn cache() -> PathBuf {
+    if Uid::effective().is_root() {
+        return PathBuf::from(ROOT_HOME);
+    }
+    let user = User::from_uid(Uid::effective()).ok().flatten();
+    user.map_or_else(std::env::temp_dir, |user| user.dir.join(".cache")).join("throughline")
+}
+
 pub(crate) fn temporary() -> PathBuf {
     // Root's TMPDIR may lie where the server's user cannot go.
     let folder = if Uid::effective().is_root() { PathBuf::from("/tmp") } else { std::env::temp_dir() };
@@ -154,14 +164,6 @@ pub(crate) fn temporary() -> PathBuf {
 
 pub(crate) fn new_password() -> String {
     format!("{:032x}", rand::random::<u128>())
-}
-
-fn user_cache() -> PathBuf {
-    User::from_uid(Uid::effective())
-        .ok()
-        .flatten()
-        .map_or_else(std::env::temp_dir, |user| user.dir.join(".cache"))
-        .join("throughline")
 }
 
 fn unprivileged_user() -> Option<User> {

@@ -21,7 +21,7 @@ use crate::keeper::Keeper;
 use crate::{Error, Options};
 
 /// After a crash with much to replay a start takes long; a first one takes 0.1 s.
-const START_DEADLINE: Duration = Duration::from_secs(60);
+const START_DEADLINE: Duration = Duration::from_mins(1);
 /// How long a predecessor that is stopping may take.
 const PREDECESSOR_DEADLINE: Duration = Duration::from_secs(3);
 const STOP_DEADLINE: Duration = Duration::from_secs(10);
@@ -184,7 +184,7 @@ fn start(options: &Options) -> Result<Server, Error> {
     let home = Home::open(options)?;
     let binaries = match Binaries::find(options.bin.as_deref())? {
         Some(found) => found,
-        None => Binaries::fetch(&home.cache())?,
+        None => Binaries::fetch(&home::cache())?,
     };
     refuse_running(&home)?;
 

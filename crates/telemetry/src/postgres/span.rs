@@ -1,10 +1,12 @@
 //! The spans of statements, after OpenTelemetry's conventions for database clients and for PostgreSQL.
 
+use std::fmt::Write as _;
 use std::time::{Duration, SystemTime};
 
 use opentelemetry::global::{self, BoxedSpan, BoxedTracer};
 use opentelemetry::trace::{Span as _, SpanContext, SpanKind, Status, TraceContextExt as _, Tracer as _};
 use opentelemetry::{Context, KeyValue};
+use sqlx::error::DatabaseError;
 use sqlx::postgres::{PgConnectOptions, PgQueryResult, PgRow};
 use sqlx::{Either, Error};
 
@@ -44,7 +46,7 @@ pub(super) fn begin_sql(span: &SpanContext) -> String {
     let traceparent = Traceparent::from(span);
     let mut sql = format!("BEGIN; SET LOCAL application_name='{traceparent}'");
     if let Some(id) = xray::TraceId::from_bytes(span.trace_id().to_bytes()) {
-        sql.push_str(&format!("; SET LOCAL throughline.xray_trace_id='{id}'"));
+        let _ = write!(sql, "; SET LOCAL throughline.xray_trace_id='{id}'");
     }
     sql
 }
@@ -173,7 +175,7 @@ fn tracer() -> BoxedTracer {
 
 /// Status, type and SQLSTATE, and the exception itself as an event.
 fn record(span: &mut BoxedSpan, error: &Error) {
-    let code = error.as_database_error().and_then(|e| e.code());
+    let code = error.as_database_error().and_then(DatabaseError::code);
     let kind = kind(error);
     if let Some(code) = &code {
         span.set_attribute(KeyValue::new(DB_RESPONSE_STATUS_CODE, code.to_string()));

@@ -25,7 +25,10 @@ async fn cancel_at(n: u32, work: impl Future<Output = Result<(), sqlx::Error>>) 
     let mut work = pin!(work);
     let mut pendings = 0;
     poll_fn(|cx| match work.as_mut().poll(cx) {
-        Poll::Ready(done) => Poll::Ready(done.expect("it fails only by being cancelled")),
+        Poll::Ready(done) => {
+            done.expect("it fails only by being cancelled");
+            Poll::Ready(())
+        }
         Poll::Pending => {
             pendings += 1;
             if pendings == n { Poll::Ready(()) } else { Poll::Pending }

@@ -17,8 +17,9 @@ async fn idle(db: &Db) -> Whose {
     sqlx::query_as(WHOSE).fetch_one(db.pool()).await.unwrap()
 }
 
-fn check(trace: &Trace, span: &str, seen: Whose) {
-    assert_eq!(seen, (trace.traceparent(span), trace.xray_id()));
+fn check(trace: &Trace, span: &str, seen: &Whose) {
+    let expected: Whose = (trace.traceparent(span), trace.xray_id());
+    assert_eq!(seen, &expected);
 }
 
 #[tokio::test]
@@ -29,27 +30,27 @@ async fn every_kind_of_sampled_statement_names_its_own_span_in_both_spellings() 
     let write = format!("insert into seen {WHOSE}");
 
     let trace = sampled();
-    check(&trace, "SELECT", trace.run(async { sqlx::query_as(WHOSE).fetch_one(&db).await }).await.unwrap());
+    check(&trace, "SELECT", &trace.run(async { sqlx::query_as(WHOSE).fetch_one(&db).await }).await.unwrap());
     let trace = sampled();
     check(
         &trace,
         "SELECT",
-        trace.run(async { sqlx::query_as(WHOSE).fetch_all(&db).await }).await.unwrap().remove(0),
+        &trace.run(async { sqlx::query_as(WHOSE).fetch_all(&db).await }).await.unwrap().remove(0),
     );
     let trace = sampled();
     let row = trace.run(async { sqlx::query_as(WHOSE).fetch(&db).collect::<Vec<_>>().await }).await.remove(0);
-    check(&trace, "SELECT", row.unwrap());
+    check(&trace, "SELECT", &row.unwrap());
     let trace = sampled();
     let row = trace.run(async { sqlx::raw_sql(WHOSE).fetch_one(&db).await }).await.unwrap();
-    check(&trace, "SELECT", (row.get(0), row.get(1)));
+    check(&trace, "SELECT", &(row.get(0), row.get(1)));
 
     let trace = sampled();
     trace.run(async { sqlx::query(AssertSqlSafe(write.clone())).execute(&db).await }).await.unwrap();
-    check(&trace, "INSERT seen", sqlx::query_as("select * from seen").fetch_one(db.pool()).await.unwrap());
+    check(&trace, "INSERT seen", &sqlx::query_as("select * from seen").fetch_one(db.pool()).await.unwrap());
     let trace = sampled();
     let returning = format!("{write} returning *");
     let row = trace.run(async { sqlx::query_as(AssertSqlSafe(returning)).fetch_one(&db).await }).await;
-    check(&trace, "INSERT seen", row.unwrap());
+    check(&trace, "INSERT seen", &row.unwrap());
 
     let trace = sampled();
     let row = trace
@@ -61,7 +62,7 @@ async fn every_kind_of_sampled_statement_names_its_own_span_in_both_spellings() 
             Ok::<Whose, sqlx::Error>(row)
         })
         .await;
-    check(&trace, "transaction", row.unwrap());
+    check(&trace, "transaction", &row.unwrap());
 
     assert_eq!(idle(&db).await, (String::new(), String::new()), "left on a pooled connection");
 }
@@ -91,7 +92,7 @@ async fn work_that_is_not_sampled_tells_nothing() {
     assert_eq!(trace.run(single(transactions.clone())).await, nobody);
     assert_eq!(trace.tree(), "test: SELECT\n");
     let trace = sampled();
-    check(&trace, "transaction", trace.run(in_tx(transactions.clone())).await);
+    check(&trace, "transaction", &trace.run(in_tx(transactions.clone())).await);
 }
 
 #[tokio::test]
@@ -129,7 +130,7 @@ async fn interleaved_requests_never_see_each_others_trace() {
     let database = TestDb::new().await;
     let db = connect(&database, Mode::Always, 8).await;
     let request = |n: u32| {
-        let (db, trace) = (db.clone(), if n % 3 == 0 { unsampled() } else { sampled() });
+        let (db, trace) = (db.clone(), if n.is_multiple_of(3) { unsampled() } else { sampled() });
         async move {
             let read = sqlx::query_as(WHOSE).fetch_one(&db);
             let transaction = async {
@@ -144,7 +145,7 @@ async fn interleaved_requests_never_see_each_others_trace() {
         }
     };
     for (n, trace, read, transaction) in join_all((0..500).map(request)).await {
-        if n % 3 == 0 {
+        if n.is_multiple_of(3) {
             assert_eq!((read.0.as_str(), transaction.0.as_str()), NOBODY);
             assert_eq!(trace.spans(), []);
         } else {

@@ -1,4 +1,5 @@
 //! `Db` and `Tx` against a real Postgres.
+#![allow(clippy::unwrap_used, reason = "a test's helpers are tests too")]
 
 mod cancelled;
 mod context;

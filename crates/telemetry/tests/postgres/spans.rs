@@ -179,7 +179,8 @@ async fn a_long_wait_for_a_connection_is_a_span_and_a_vain_one_an_error() {
         only_one.commit().await
     };
     let (done, released) = tokio::join!(trace.run(sqlx::query("select 1").execute(&db)), release);
-    done.and(Ok(released.unwrap())).unwrap();
+    done.unwrap();
+    released.unwrap();
     assert_eq!(trace.tree(), "test: acquire connection\ntest: SELECT\n");
 }
 
