@@ -28,6 +28,10 @@ fn the_list_is_newest_first_filtered_and_paged() {
     (newer.start_time_unix_nano, newer.end_time_unix_nano) = (now, now);
     console.send("users", vec![newer]);
 
+    let answer = console.get("/api/traces");
+    assert_eq!(answer.header("cache-control"), Some("no-store"));
+    assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
+    assert_eq!(answer.header("cross-origin-resource-policy"), Some("same-origin"));
     let check = |query: &str, expect: &[&str]| {
         let list = console.json(&format!("/api/traces{query}"));
         assert_eq!(names(&list), expect, "{query}");
@@ -105,7 +109,7 @@ fn the_token_guards_what_is_read_and_not_what_is_sent() {
         assert_eq!(get(path, &[]).status, 401, "{path}");
     }
     let check = |value: &str, expect: u16| {
-        assert_eq!(get("/api/stats", &[("authorization", value)]).status, expect, "{value}")
+        assert_eq!(get("/api/stats", &[("authorization", value)]).status, expect, "{value}");
     };
     check("Bearer s3cret", 200);
     check("Bearer s3cre", 401);
@@ -226,7 +230,7 @@ fn the_ui_is_served_and_nothing_beside_it() {
         "//secret.txt",
         "/..%2fsecret.txt",
     ] {
-        check(bad, 404, problem, None);
+        check(bad, 404, problem, Some("no-store"));
     }
 }
 

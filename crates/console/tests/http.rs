@@ -75,9 +75,9 @@ fn what_is_not_taken_says_so_in_the_senders_encoding() {
     let post = |headers: &[(&str, &str)], body: &[u8]| console.post("/v1/traces", headers, body);
 
     let answer = check("garbage", post(&[PROTOBUF], b"\xff\xff\xff"), 400, binary);
-    let status = RpcStatus::decode(&*answer.body).unwrap();
-    assert_eq!(status.code, 3, "INVALID_ARGUMENT");
-    assert!(status.message.starts_with("not an OTLP request in protobuf"), "{}", status.message);
+    let refusal = RpcStatus::decode(&*answer.body).unwrap();
+    assert_eq!(refusal.code, 3, "INVALID_ARGUMENT");
+    assert!(refusal.message.starts_with("not an OTLP request in protobuf"), "{}", refusal.message);
     let answer = check("no json", post(&[JSON], b"{"), 400, text);
     assert_eq!(answer.json()["code"], 3);
     check("json of another shape", post(&[JSON], br#"{"resourceSpans": 5}"#), 400, text);

@@ -9,7 +9,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use actix_web::http::StatusCode;
-use actix_web::middleware::from_fn;
+use actix_web::http::header::{CACHE_CONTROL, CROSS_ORIGIN_RESOURCE_POLICY, X_CONTENT_TYPE_OPTIONS};
+use actix_web::middleware::{DefaultHeaders, from_fn};
 use actix_web::web::{self, Data, Json, ServiceConfig};
 use serde_json::{Value, json};
 use service::Problem;
@@ -78,6 +79,13 @@ pub(crate) fn routes(app: &mut ServiceConfig, api: Api, access: Access) {
     app.app_data(Data::new(api)).service(
         web::scope("")
             .wrap(from_fn(access::check))
+            // No answer is a script, none is for other origins, none is worth keeping; `ui` says more of its files.
+            .wrap(
+                DefaultHeaders::new()
+                    .add((X_CONTENT_TYPE_OPTIONS, "nosniff"))
+                    .add((CROSS_ORIGIN_RESOURCE_POLICY, "same-origin"))
+                    .add((CACHE_CONTROL, "no-store")),
+            )
             .app_data(Data::new(access))
             .route("/api/traces", web::get().to(traces::list))
             .route("/api/traces/stream", web::get().to(stream::follow))

@@ -3,7 +3,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use actix_files::NamedFile;
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, HeaderValue};
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderValue, REFERRER_POLICY};
 use actix_web::web::{Data, Html};
 use actix_web::{HttpRequest, HttpResponse, Responder};
 use service::Problem;
@@ -40,13 +40,9 @@ pub(super) async fn file(request: HttpRequest, api: Data<Api>) -> Result<HttpRes
 
 fn secured(mut response: HttpResponse, caching: &'static str) -> HttpResponse {
     let headers = response.headers_mut();
-    for (name, value) in [
-        (CACHE_CONTROL, caching),
-        (CONTENT_SECURITY_POLICY, POLICY),
-        (HeaderName::from_static("x-content-type-options"), "nosniff"),
-        (HeaderName::from_static("referrer-policy"), "no-referrer"),
-        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
-    ] {
+    for (name, value) in
+        [(CACHE_CONTROL, caching), (CONTENT_SECURITY_POLICY, POLICY), (REFERRER_POLICY, "no-referrer")]
+    {
         headers.insert(name, HeaderValue::from_static(value));
     }
     response

@@ -22,7 +22,7 @@ use super::normalise;
 pub(crate) struct Batch {
     pub(crate) origins: Vec<Origin>,
     pub(crate) spans: Vec<SpanRow>,
-    pub(crate) refused: Refused,
+    pub(crate) invalid_ids: InvalidIds,
 }
 
 /// Who made a span.
@@ -56,12 +56,12 @@ pub(crate) struct SpanRow {
     pub(crate) links: Option<String>,
 }
 
-/// Spans that are left out, and counted in `partial_success`.
+/// Spans that are left out and counted in `partial_success`, by the id that is of a wrong length or all zero.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Refused {
-    pub(crate) invalid_trace_id: u64,
-    pub(crate) invalid_span_id: u64,
-    pub(crate) invalid_parent_span_id: u64,
+pub(crate) struct InvalidIds {
+    pub(crate) trace: u64,
+    pub(crate) span: u64,
+    pub(crate) parent: u64,
 }
 
 /// The request as a whole cannot be read.
@@ -83,9 +83,9 @@ pub(crate) enum Signal {
     Metrics,
 }
 
-impl Refused {
+impl InvalidIds {
     pub(crate) fn total(self) -> u64 {
-        self.invalid_trace_id + self.invalid_span_id + self.invalid_parent_span_id
+        self.trace + self.span + self.parent
     }
 }
 
@@ -259,11 +259,11 @@ impl Batch {
 
     fn add(&mut self, span: Span) {
         let Some(trace_id) = span.trace_id.try_into().ok().and_then(TraceId::from_bytes) else {
-            self.refused.invalid_trace_id += 1;
+            self.invalid_ids.trace += 1;
             return;
         };
         let Some(span_id) = span.span_id.try_into().ok().and_then(SpanId::from_bytes) else {
-            self.refused.invalid_span_id += 1;
+            self.invalid_ids.span += 1;
             return;
         };
         // A root leaves its parent out, or sends zeros.
@@ -271,7 +271,7 @@ impl Batch {
             Ok(bytes) => SpanId::from_bytes(bytes),
             Err(bytes) if bytes.is_empty() => None,
             Err(_) => {
-                self.refused.invalid_parent_span_id += 1;
+                self.invalid_ids.parent += 1;
                 return;
             }
         };

@@ -84,18 +84,18 @@ impl Ingest {
             Encoding::Protobuf => decode::protobuf(body),
             Encoding::Json => decode::json(&body),
         };
-        let mut batch = off_worker(body, decode).await??;
-        let refused = std::mem::take(&mut batch.refused);
+        let batch = off_worker(body, decode).await??;
+        let invalid = batch.invalid_ids;
         let spans = batch.spans.len() as u64;
         let outcome = self.writer.write(batch, share).await?;
-        self.stats.received.add(spans + refused.total());
-        self.stats.invalid_trace_id.add(refused.invalid_trace_id);
-        self.stats.invalid_span_id.add(refused.invalid_span_id);
-        self.stats.invalid_parent_span_id.add(refused.invalid_parent_span_id);
+        self.stats.received.add(spans + invalid.total());
+        self.stats.invalid_trace_id.add(invalid.trace);
+        self.stats.invalid_span_id.add(invalid.span);
+        self.stats.invalid_parent_span_id.add(invalid.parent);
         let reasons = [
-            (refused.invalid_trace_id, "trace id invalid"),
-            (refused.invalid_span_id, "span id invalid"),
-            (refused.invalid_parent_span_id, "parent span id invalid"),
+            (invalid.trace, "trace id invalid"),
+            (invalid.span, "span id invalid"),
+            (invalid.parent, "parent span id invalid"),
             (outcome.trace_too_large, "trace has as many spans as the console keeps"),
         ];
         let message: Vec<_> = reasons
@@ -105,7 +105,7 @@ impl Ingest {
             .collect();
         Ok(Receipt {
             signal,
-            rejected: refused.total() + outcome.trace_too_large,
+            rejected: invalid.total() + outcome.trace_too_large,
             message: message.join("; "),
         })
     }

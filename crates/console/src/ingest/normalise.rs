@@ -93,18 +93,17 @@ fn enumeration(value: &mut Value, names: &[&str]) {
     *value = json!(number.and_then(|n| i32::try_from(n).ok()).unwrap_or(0));
 }
 
-/// Hex as OTLP wants it, else the base64 of generic protobuf writers, else empty: a bad id is one refused span, not a
-/// refused request.
+/// Hex as OTLP wants it, else the base64 of generic protobuf writers, else an id that `decode` counts as invalid: one span
+/// is refused then, not the request.
 fn id(value: &mut Value, bytes: usize) {
     let text = value.as_str().unwrap_or_default();
-    let is_hex = text.len() % 2 == 0 && text.bytes().all(|b| b.is_ascii_hexdigit());
-    if is_hex && text.len() == bytes * 2 {
+    if text.len() == bytes * 2 && text.bytes().all(|b| b.is_ascii_hexdigit()) {
         return;
     }
     let hex = match base64::engine::general_purpose::STANDARD.decode(text) {
         Ok(decoded) if decoded.len() == bytes => super::decode::hex(&decoded),
         _ if text.is_empty() => String::new(),
-        // Of a wrong length, so that it is counted as what it is, also as a parent, where empty means none.
+        // Of a wrong length. An empty one would mean none, where it stands for the parent.
         _ => "00".to_owned(),
     };
     *value = json!(hex);

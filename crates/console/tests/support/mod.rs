@@ -167,7 +167,7 @@ pub(crate) fn connect(port: u16) -> TcpStream {
 
 pub(crate) fn read_answer(mut stream: TcpStream) -> Answer {
     let mut bytes = Vec::new();
-    let mut piece = [0; 64 << 10];
+    let mut piece = [0; 16 << 10];
     loop {
         match stream.read(&mut piece) {
             Ok(0) => break,

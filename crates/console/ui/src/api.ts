@@ -1,0 +1,136 @@
+// The console's HTTP API as functions, and its live stream.
+
+import type { Span, Stats, Summary, Trace, TraceList } from './shapes';
+
+/** The console said no, and why. `status` is 0 when nobody answered. */
+export class ApiError extends Error {
+  override readonly name = 'ApiError';
+
+  constructor(
+    readonly status: number,
+    readonly title: string,
+    readonly detail: string,
+  ) {
+    super(title);
+  }
+}
+
+/** What the list is narrowed to; the names are those of the API and of the page's address. */
+export interface Filter {
+  readonly service: string | null;
+  readonly min_duration_ms: number | null;
+  readonly error: boolean;
+}
+
+export function listTraces(filter: Filter, { limit, before, signal }: { limit: number; before?: string; signal?: AbortSignal }): Promise<TraceList> {
+  const query = filterQuery(filter);
+  query.set('limit', String(limit));
+  if (before) query.set('before', before);
+  return get(`/api/traces?${query}`, signal);
+}
+
+/**
+ * Above this many spans a trace is shown without attributes, which are then fetched for one span at a
+ * time: 100,000 spans with attributes are over 100 MB of JSON, without them 30 MB.
+ */
+export const MOST_WITH_ATTRIBUTES = 20_000;
+
+/** A trace, and whether its spans carry their attributes, events and links. */
+export async function getTrace(traceId: string, signal: AbortSignal): Promise<{ trace: Trace; whole: boolean }> {
+  const brief = await get<Trace>(`/api/traces/${traceId}?brief=true`, signal);
+  if (brief.span_count > MOST_WITH_ATTRIBUTES) return { trace: brief, whole: false };
+  return { trace: await get<Trace>(`/api/traces/${traceId}`, signal), whole: true };
+}
+
+export function getSpan(traceId: string, spanId: string, signal: AbortSignal): Promise<Span> {
+  return get(`/api/traces/${traceId}/spans/${spanId}`, signal);
+}
+
+export function getStats(signal?: AbortSignal): Promise<Stats> {
+  return get('/api/stats', signal);
+}
+
+export interface Watching {
+  /** Rows that are new or changed. */
+  readonly onTraces: (traces: readonly Summary[]) => void;
+  /** Something was missed: ask again. Also called on every (re)connection but the first. */
+  readonly onReload: () => void;
+  /** Whether news come as they happen; otherwise `onReload` is called every two seconds. */
+  readonly onState?: (live: boolean) => void;
+}
+
+/** How often to ask when the stream is not to be had (the console serves 64 at most). */
+const POLL_MS = 2_000;
+
+/** Follows what is stored, until the returned function is called. A hidden tab lets go of its connection: a browser has six to one host. */
+export function watchTraces(filter: Filter | { readonly trace_id: string }, { onTraces, onReload, onState }: Watching): () => void {
+  const query = 'trace_id' in filter ? new URLSearchParams({ trace_id: filter.trace_id }) : filterQuery(filter);
+  let source: EventSource | null = null;
+  let poll: ReturnType<typeof setInterval> | undefined;
+  let missed = false;
+
+  const close = () => {
+    source?.close();
+    source = null;
+    clearInterval(poll);
+    poll = undefined;
+    missed = true;
+  };
+  const open = () => {
+    const stream = new EventSource(`/api/traces/stream?${query}`);
+    source = stream;
+    stream.addEventListener('open', () => {
+      clearInterval(poll);
+      poll = undefined;
+      onState?.(true);
+      if (missed) onReload();
+      missed = false;
+    });
+    stream.addEventListener('traces', (event: MessageEvent<string>) => onTraces((JSON.parse(event.data) as TraceList).traces));
+    stream.addEventListener('reload', onReload);
+    stream.addEventListener('error', () => {
+      missed = true;
+      onState?.(false);
+      poll ??= setInterval(() => {
+        onReload();
+        // A refused stream stays closed; a broken one the browser opens again by itself.
+        if (stream.readyState === EventSource.CLOSED && source === stream) {
+          clearInterval(poll);
+          poll = undefined;
+          open();
+        }
+      }, POLL_MS);
+    });
+  };
+  const follow = () => {
+    if (document.visibilityState === 'hidden') close();
+    else if (source === null) open();
+  };
+  follow();
+  document.addEventListener('visibilitychange', follow);
+  return () => {
+    document.removeEventListener('visibilitychange', follow);
+    close();
+  };
+}
+
+function filterQuery({ service, min_duration_ms, error }: Filter): URLSearchParams {
+  const query = new URLSearchParams();
+  if (service) query.set('service', service);
+  if (min_duration_ms) query.set('min_duration_ms', String(min_duration_ms));
+  if (error) query.set('error', 'true');
+  return query;
+}
+
+async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
+  let response: Response;
+  try {
+    response = await fetch(path, { headers: { accept: 'application/json' }, ...(signal && { signal }) });
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw new ApiError(0, 'The console does not answer', 'It may have been stopped. This page asks again by itself.');
+  }
+  if (response.ok) return (await response.json()) as T;
+  const problem = (await response.json().catch(() => ({}))) as { title?: string; detail?: string };
+  throw new ApiError(response.status, problem.title ?? response.statusText, problem.detail ?? '');
+}

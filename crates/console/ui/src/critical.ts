@@ -1,0 +1,42 @@
+// The critical path: what the end of a trace waited for. Pure.
+//
+// Walk back from the end of the root. What ran last before that moment is what was waited for: the
+// child that ended last; before that child began, the one that ended last before it; and where no child
+// ran, the span itself. Children that end after their parent did not hold it up beyond its own end.
+
+import type { Node } from './tree';
+
+/** A stretch of time in nanoseconds since 1970 in which the trace waited for this very span. */
+export interface Stretch {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** The stretches of each span on the path below `root`, by span id, latest first. */
+export function criticalPath(root: Node): Map<string, Stretch[]> {
+  const path = new Map<string, Stretch[]>();
+  const end = (node: Node) => node.span.start_unix_nano + node.span.duration_nano;
+  const stack: { node: Node; until: number }[] = [{ node: root, until: end(root) }];
+  for (let next = stack.pop(); next; next = stack.pop()) {
+    const { node, until } = next;
+    const start = node.span.start_unix_nano;
+    const own: Stretch[] = [];
+    let now = Math.min(until, end(node));
+    for (const child of [...node.children].sort((a, b) => end(b) - end(a))) {
+      const childStart = child.span.start_unix_nano;
+      // Still running when a later one had begun: its tail was not waited for.
+      if (end(child) > now && childStart < now && end(child) - now > SLACK) continue;
+      const childEnd = Math.min(end(child), now);
+      if (childEnd <= start || childStart >= now || childEnd <= childStart) continue;
+      if (childEnd < now) own.push({ from: childEnd, to: now });
+      stack.push({ node: child, until: childEnd });
+      now = Math.max(childStart, start);
+    }
+    if (start < now) own.push({ from: start, to: now });
+    path.set(node.id, own);
+  }
+  return path;
+}
+
+/** Times are exact to 256 ns only, and clocks of two processes to less. */
+const SLACK = 1_000;

@@ -1,0 +1,92 @@
+// What the console's HTTP API answers, as types: the mirror of `wire.rs`, described in ../README.md.
+
+/** Nanoseconds since 1970. A JSON number of this size is exact to 256 ns only. */
+export type UnixNano = number;
+
+export type Value = string | number | boolean | null | readonly Value[] | { readonly [key: string]: Value };
+export type Attributes = Readonly<Record<string, Value>>;
+
+/** A row of the list. */
+export interface Summary {
+  readonly trace_id: string;
+  readonly xray_trace_id: string;
+  /** Of the root, or while `root` is false of the earliest span. */
+  readonly name: string;
+  readonly service: string;
+  readonly start_unix_nano: UnixNano;
+  readonly duration_nano: number;
+  readonly span_count: number;
+  readonly error_count: number;
+  readonly services: readonly string[];
+  readonly root: boolean;
+}
+
+export interface TraceList {
+  readonly traces: readonly Summary[];
+  readonly next?: string | null;
+}
+
+export interface Trace {
+  readonly trace_id: string;
+  readonly xray_trace_id: string;
+  readonly start_unix_nano: UnixNano;
+  readonly duration_nano: number;
+  readonly span_count: number;
+  /** When earlier spans of this trace were pruned; these came after that. */
+  readonly pruned_unix_nano: UnixNano | null;
+  readonly spans: readonly Span[];
+}
+
+export type Kind = 'server' | 'client' | 'internal' | 'producer' | 'consumer';
+
+export interface Span {
+  readonly trace_id: string;
+  readonly span_id: string;
+  readonly parent_span_id: string | null;
+  readonly name: string;
+  readonly kind: Kind;
+  readonly service: string;
+  readonly start_unix_nano: UnixNano;
+  readonly duration_nano: number;
+  readonly status: 'unset' | 'ok' | 'error';
+  readonly status_message: string | null;
+  readonly attributes: Attributes;
+  readonly resource: Attributes;
+  readonly scope: { readonly name: string; readonly version: string } | null;
+  readonly events: readonly SpanEvent[];
+  readonly links: readonly Link[];
+  readonly source: string;
+}
+
+export interface SpanEvent {
+  readonly name: string;
+  readonly time_unix_nano: UnixNano;
+  readonly attributes: Attributes;
+}
+
+export interface Link {
+  readonly trace_id: string;
+  readonly span_id: string;
+  readonly attributes: Attributes;
+}
+
+/** Counters are spans since the console started, by the format in which they came. */
+export interface Stats {
+  readonly since_unix_nano: UnixNano;
+  readonly received: Readonly<Record<string, number>>;
+  readonly stored: Readonly<Record<string, number>>;
+  readonly duplicates: Readonly<Record<string, number>>;
+  readonly dropped: Readonly<Record<string, number>>;
+  /** Why spans were dropped. */
+  readonly refused: Readonly<Record<string, number>>;
+  readonly refused_requests: Readonly<Record<string, number>>;
+  readonly ignored: Readonly<Record<string, number>>;
+  readonly pruned: { readonly traces: number; readonly spans: number };
+  /** What the store holds now. */
+  readonly spans: number;
+  readonly traces: number;
+  readonly bytes: number;
+  readonly max_bytes: number;
+  readonly otlp_http: string;
+  readonly otlp_grpc: string;
+}

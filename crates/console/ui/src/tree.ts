@@ -1,0 +1,169 @@
+// Spans -> tree -> rows. Pure, and without recursion: a hostile trace is deeper than any stack.
+//
+// Whatever arrives can be drawn. A span that comes twice is drawn once (the first copy stays), one
+// whose parent is missing hangs below a row that says so, and a loop of parents is cut open at its
+// earliest span. `tree.rs` of the console does the same in text.
+
+import type { Span } from './shapes';
+
+/** Why a span stands where it stands. */
+export type Place = 'root' | 'child' | 'orphan' | 'loop';
+
+export interface Node {
+  readonly id: string;
+  readonly span: Span;
+  readonly place: Place;
+  readonly parent: Node | null;
+  readonly children: Node[];
+  /** How many spans hang below, at any depth, and how many of them failed. */
+  below: number;
+  failedBelow: number;
+}
+
+/** Spans whose parent has not arrived, by that parent. */
+export interface Missing {
+  readonly id: string;
+  readonly parentSpanId: string;
+  readonly children: Node[];
+}
+
+export interface Forest {
+  readonly roots: readonly Node[];
+  readonly missing: readonly Missing[];
+  readonly byId: ReadonlyMap<string, Node>;
+  /** Every span once, depth first, siblings by start: the order in which they are drawn. */
+  readonly nodes: readonly Node[];
+}
+
+export function buildForest(spans: readonly Span[]): Forest {
+  const byId = new Map<string, Node>();
+  const sorted = [...spans].sort((a, b) => a.start_unix_nano - b.start_unix_nano);
+  const known = new Set(sorted.map((span) => span.span_id));
+  const childrenOf = new Map<string, Span[]>();
+  const tops: { span: Span; place: Place }[] = [];
+  const seen = new Set<string>();
+
+  for (const span of sorted) {
+    if (seen.has(span.span_id)) continue;
+    seen.add(span.span_id);
+    const parent = span.parent_span_id;
+    if (parent === null) tops.push({ span, place: 'root' });
+    else if (!known.has(parent)) tops.push({ span, place: 'orphan' });
+    else {
+      const siblings = childrenOf.get(parent);
+      if (siblings) siblings.push(span);
+      else childrenOf.set(parent, [span]);
+    }
+  }
+
+  const roots: Node[] = [];
+  const missing = new Map<string, Missing>();
+  const nodes: Node[] = [];
+  for (const { span, place } of tops) {
+    const top = descend(span, place, childrenOf, byId, nodes);
+    if (place === 'root') {
+      roots.push(top);
+      continue;
+    }
+    const parentSpanId = span.parent_span_id ?? '';
+    const group = missing.get(parentSpanId);
+    if (group) group.children.push(top);
+    else missing.set(parentSpanId, { id: `missing-${parentSpanId}`, parentSpanId, children: [top] });
+  }
+  // What is left hangs below loops.
+  if (byId.size < known.size) {
+    const bySpanId = new Map<string, Span>();
+    for (const span of sorted) if (!bySpanId.has(span.span_id)) bySpanId.set(span.span_id, span);
+    for (const span of bySpanId.values()) {
+      if (!byId.has(span.span_id)) roots.push(descend(earliestOfLoop(span, bySpanId), 'loop', childrenOf, byId, nodes));
+    }
+  }
+  return { roots, missing: [...missing.values()], byId, nodes };
+}
+
+function descend(top: Span, place: Place, childrenOf: ReadonlyMap<string, Span[]>, byId: Map<string, Node>, nodes: Node[]): Node {
+  const first = nodes.length;
+  const stack: { span: Span; parent: Node | null }[] = [{ span: top, parent: null }];
+  for (let next = stack.pop(); next; next = stack.pop()) {
+    const { span, parent } = next;
+    if (byId.has(span.span_id)) continue;
+    const node: Node = { id: span.span_id, span, place: parent ? 'child' : place, parent, children: [], below: 0, failedBelow: 0 };
+    byId.set(node.id, node);
+    nodes.push(node);
+    parent?.children.push(node);
+    const below = childrenOf.get(node.id) ?? [];
+    for (let i = below.length - 1; i >= 0; i -= 1) stack.push({ span: below[i]!, parent: node });
+  }
+  // Children come after their parents, so that one pass from the end sums everything up.
+  for (let i = nodes.length - 1; i > first; i -= 1) {
+    const { parent, below, failedBelow, span } = nodes[i]!;
+    if (!parent) continue;
+    parent.below += below + 1;
+    parent.failedBelow += failedBelow + (span.status === 'error' ? 1 : 0);
+  }
+  return nodes[first]!;
+}
+
+/** Follows parents until one comes again, and gives the earliest of the circle. */
+function earliestOfLoop(from: Span, byId: ReadonlyMap<string, Span>): Span {
+  const parentOf = (span: Span) => byId.get(span.parent_span_id ?? '') ?? span;
+  const seen = new Set<Span>();
+  let onLoop = from;
+  while (!seen.has(onLoop)) {
+    seen.add(onLoop);
+    onLoop = parentOf(onLoop);
+  }
+  let earliest = onLoop;
+  for (let span = parentOf(onLoop); span !== onLoop; span = parentOf(span)) {
+    if (span.start_unix_nano < earliest.start_unix_nano) earliest = span;
+  }
+  return earliest;
+}
+
+/** A line of the waterfall: a span, or the place of one that has not arrived. */
+export interface Row {
+  readonly id: string;
+  readonly depth: number;
+  /** Null for a parent that has not arrived. */
+  readonly node: Node | null;
+  readonly missing: Missing | null;
+  readonly hasChildren: boolean;
+  readonly collapsed: boolean;
+  /** One bit of text per indent: whether the guide of that ancestor goes on below this row. */
+  readonly guides: string;
+}
+
+/** The lines that are shown while the subtrees in `collapsed` are closed. */
+export function rowsOf(forest: Forest, collapsed: ReadonlySet<string>): Row[] {
+  const rows: Row[] = [];
+  const stack: { item: Node | Missing; depth: number; guides: string; last: boolean }[] = [];
+  const tops: (Node | Missing)[] = [...forest.roots, ...forest.missing];
+  for (let i = tops.length - 1; i >= 0; i -= 1) stack.push({ item: tops[i]!, depth: 0, guides: '', last: true });
+
+  for (let next = stack.pop(); next; next = stack.pop()) {
+    const { item, depth, guides, last } = next;
+    const closed = collapsed.has(item.id);
+    const node = 'span' in item ? item : null;
+    const missing = 'span' in item ? null : item;
+    rows.push({ id: item.id, depth, node, missing, hasChildren: item.children.length > 0, collapsed: closed, guides: depth === 0 ? '' : guides + (last ? 'L' : 'T') });
+    if (closed) continue;
+    // Deep guides would make the rows of a deep trace quadratic; past this depth they are not drawn anyway.
+    const inner = depth === 0 ? '' : guides.length < MAX_GUIDES ? guides + (last ? ' ' : 'I') : guides;
+    for (let i = item.children.length - 1; i >= 0; i -= 1) {
+      stack.push({ item: item.children[i]!, depth: depth + 1, guides: inner, last: i === item.children.length - 1 });
+    }
+  }
+  return rows;
+}
+
+/** Deeper rows are not indented further: there is no room for their names. */
+export const MAX_GUIDES = 24;
+
+/** The ancestors that have to be open for a span to be seen. */
+export function ancestorsOf(forest: Forest, spanId: string): string[] {
+  const ids: string[] = [];
+  let node = forest.byId.get(spanId);
+  for (; node?.parent; node = node.parent) ids.push(node.parent.id);
+  if (node?.place === 'orphan') ids.push(`missing-${node.span.parent_span_id}`);
+  return ids;
+}
