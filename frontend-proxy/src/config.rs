@@ -22,8 +22,9 @@ pub struct Config {
 
 /// Bytes of a browser's request: a page that goes away can send 64 KiB (`keepalive` in the fetch standard).
 const MAX_BODY: usize = 256 * 1024;
-/// The gateway answers within its own deadlines, which are shorter.
-const API_TIMEOUT: Duration = Duration::from_secs(10);
+/// The gateway answers within its own deadlines, which are shorter; so is the time for a body (10 s), so that a slow
+/// client is told 408 and not that the gateway is slow.
+const API_TIMEOUT: Duration = Duration::from_secs(15);
 
 impl Config {
     /// Reads `GATEWAY_URL`, `CONSOLE_URL`, `WEB_DIR`, `BROWSER_TRACES_SAMPLER_ARG`, `API_TIMEOUT` (milliseconds) and what
