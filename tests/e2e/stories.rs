@@ -16,7 +16,19 @@ fn the_home_feed() {
     let feed = reply.json();
     assert_eq!(feed["activities"].as_array().unwrap().len(), 5, "{feed}");
     assert!(feed["activities"][0]["user"]["handle"].is_string(), "{feed}");
-    insta::assert_snapshot!(trace::tree(&system.trace(&reply.trace_id(), &ALL)));
+    insta::assert_snapshot!(trace::tree(&system.trace(&reply.trace_id(), &ALL)), @r"
+    frontend-proxy SERVER GET /api/{path}* -> 200
+      frontend-proxy CLIENT GET -> 200
+        gateway SERVER GET /api/activities/home -> 200
+          gateway CLIENT GET -> 200
+            activities SERVER GET /activities/home -> 200
+              activities activities_home
+                activities CLIENT SELECT posts -> 6 rows
+          gateway look up authors
+            gateway CLIENT GET -> 200
+              users SERVER GET /users -> 200
+                users CLIENT SELECT users -> 5 rows
+    ");
 }
 
 #[test]
@@ -29,9 +41,17 @@ fn a_sign_in() {
     );
     assert_eq!(reply.status, 200, "{}", reply.body);
     assert!(reply.header("set-cookie").is_some_and(|cookie| cookie.contains("HttpOnly")), "{reply:?}");
-    insta::assert_snapshot!(trace::tree(
-        &system.trace(&reply.trace_id(), &["frontend-proxy", "gateway", "users"])
-    ));
+    let trace = system.trace(&reply.trace_id(), &["frontend-proxy", "gateway", "users"]);
+    insta::assert_snapshot!(trace::tree(&trace), @r"
+    frontend-proxy SERVER POST /api/{path}* -> 200
+      frontend-proxy CLIENT POST -> 200
+        gateway SERVER POST /api/auth/sign-in -> 200
+          gateway CLIENT POST -> 200
+            users SERVER POST /sign-in -> 200
+              users CLIENT SELECT users -> 1 rows
+              users verify password
+              users CLIENT INSERT sessions
+    ");
 }
 
 #[test]
@@ -51,5 +71,16 @@ fn a_post() {
             "no span of {service} says who it was"
         );
     }
-    insta::assert_snapshot!(trace::tree(&trace));
+    insta::assert_snapshot!(trace::tree(&trace), @r"
+    frontend-proxy SERVER POST /api/{path}* -> 201
+      frontend-proxy CLIENT POST -> 201
+        gateway SERVER POST /api/activities -> 201
+          gateway CLIENT POST -> 201
+            activities SERVER POST /activities -> 201
+              activities activities_create
+                activities CLIENT INSERT posts -> 1 rows
+          gateway CLIENT GET -> 200
+            users SERVER GET /users -> 200
+              users CLIENT SELECT users -> 1 rows
+    ");
 }

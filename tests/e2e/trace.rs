@@ -71,10 +71,10 @@ impl System {
 }
 
 /// The tree as indented text: who, what kind, which operation, and what a reader of the trace would look for.
-/// Siblings stand in the order of their starts.
+/// Siblings stand in the order of their starts. Waiting for a connection is left out: whether one waits is chance.
 pub(crate) fn tree(trace: &Trace) -> String {
     let mut children: BTreeMap<Option<&str>, Vec<&Span>> = BTreeMap::new();
-    for span in &trace.spans {
+    for span in trace.spans.iter().filter(|span| span.name != "acquire connection") {
         children.entry(span.parent_span_id.as_deref()).or_default().push(span);
     }
     let mut out = String::new();

@@ -112,7 +112,9 @@ async fn npm(root: &Path, arguments: &[&str]) -> anyhow::Result<()> {
     }
     let text = [output.stdout, output.stderr].concat();
     let text = String::from_utf8_lossy(&text);
-    let lines: Vec<&str> = text.lines().collect();
+    // The tool's words, without npm's postscript and without stacks.
+    let says = |line: &&str| !line.starts_with("npm error") && !line.trim_start().starts_with("at ");
+    let lines: Vec<&str> = text.lines().filter(says).collect();
     let tail = lines[lines.len().saturating_sub(LAST_LINES)..].join("\n  ");
     anyhow::bail!("`npm {}` failed ({}):\n  {tail}", arguments.join(" "), output.status)
 }
