@@ -31,8 +31,8 @@ async fn a_post_is_in_every_place_where_it_belongs() {
     assert_eq!(steady(post.body.clone()), shown);
 
     assert_eq!(service.get("/activities/home").await.body, json!({"activities": [post.body], "next": null}));
-    assert_eq!(service.get(&format!("/activities/users/{}", coco.id)).await.uuids(), [uuid.clone()]);
-    assert_eq!(service.get("/activities/search?term=hello").await.uuids(), [uuid.clone()]);
+    assert_eq!(service.get(&format!("/activities/users/{}", coco.id)).await.uuids(), [uuid.as_str()]);
+    assert_eq!(service.get("/activities/search?term=hello").await.uuids(), [uuid.as_str()]);
     let thread = service.get(&format!("/activities/{uuid}")).await;
     assert_eq!(
         (thread.status, &thread.body["uuid"], &thread.body["replies"]),
@@ -76,8 +76,8 @@ async fn a_reply_lives_with_what_it_answers() {
     assert!(expiries.into_iter().all(|expires_at| *expires_at == thread.body["expires_at"]));
 
     // A reply is no post of the home feed, but one of its author's.
-    assert_eq!(service.get("/activities/home").await.uuids(), [post.clone()]);
-    assert_eq!(service.get(&format!("/activities/users/{}", worf.id)).await.uuids(), [first.clone()]);
+    assert_eq!(service.get("/activities/home").await.uuids(), [post.as_str()]);
+    assert_eq!(service.get(&format!("/activities/users/{}", worf.id)).await.uuids(), [first.as_str()]);
 
     // What others answered, the newest first: not one's own, not what others got.
     assert_eq!(service.get_as(&coco, "/activities/notifications").await.uuids(), [second, first]);
