@@ -20,6 +20,7 @@ use crate::attributes::{
     ERROR_TYPE, HTTP_REQUEST_METHOD, HTTP_REQUEST_METHOD_ORIGINAL, HTTP_RESPONSE_STATUS_CODE, SERVER_ADDRESS,
     SERVER_PORT, URL_FULL,
 };
+use crate::current::exception;
 use crate::init::state;
 use crate::propagation::inject;
 use crate::propagation::traceparent::Traceparent;
@@ -118,7 +119,7 @@ impl Outcome {
             Ok(ConnectResponse::Client(response)) => response.status(),
             Ok(ConnectResponse::Tunnel(head, _)) => head.status,
             Err(error) => {
-                span.record_error(error);
+                span.add_event("exception", exception(error));
                 span.set_status(Status::error(error.to_string()));
                 span.set_attribute(KeyValue::new(ERROR_TYPE, error_type(error)));
                 return;

@@ -136,3 +136,34 @@ fn resource_attributes(text: &str) -> Result<Vec<KeyValue>, ConfigError> {
 fn list(text: &str) -> Vec<String> {
     text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bad_value_stops_the_start_with_one_line() {
+        let check = |name: &str, value: &str, expect: &str| {
+            let error = Config::from_env("gateway", &Env::from_pairs([(name, value)])).unwrap_err();
+            assert_eq!(error.to_string(), expect);
+        };
+        check(
+            "OTEL_RESOURCE_ATTRIBUTES",
+            "a=1,b",
+            r#"OTEL_RESOURCE_ATTRIBUTES: "b" is not key=value; for example OTEL_RESOURCE_ATTRIBUTES=deployment.environment.name=staging"#,
+        );
+        check(
+            "LOG_FORMAT",
+            "xml",
+            r#"LOG_FORMAT: "xml" is neither json nor pretty; for example LOG_FORMAT=json"#,
+        );
+        check(
+            "OTEL_SDK_DISABLED",
+            "maybe",
+            r#"OTEL_SDK_DISABLED: "maybe" is neither true nor false; for example OTEL_SDK_DISABLED=true"#,
+        );
+        let rust_log =
+            Config::from_env("gateway", &Env::from_pairs([("RUST_LOG", "info,a=b=c")])).unwrap_err();
+        assert_eq!(rust_log.variable, "RUST_LOG");
+    }
+}

@@ -3,13 +3,14 @@
 //! Everything here reads `opentelemetry::Context`, never `tracing::Span::current()`: unsampled and spawned work has
 //! a Context but no tracing span.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::error::Error;
+use std::rc::Rc;
 
-use opentelemetry::trace::{SpanContext, TraceContextExt};
+use opentelemetry::trace::{SpanContext, Status, TraceContextExt};
 use opentelemetry::{Context, KeyValue, Value};
 
-use crate::attributes::{APP_USER_ID, ERROR_TYPE};
+use crate::attributes::{APP_USER_ID, EXCEPTION_MESSAGE, EXCEPTION_STACKTRACE};
 use crate::propagation;
 
 /// 32 hex digits.
@@ -43,12 +44,15 @@ pub fn set_attribute(key: &'static str, value: impl Into<Value>) {
 
 /// Sets `app.user_id` on the innermost span and on the request's SERVER span, where people group by it.
 pub fn set_user_id(id: &str) {
-    set_attribute(APP_USER_ID, id.to_owned());
     SERVER.with_borrow(|server| {
-        let Some(server) = server else { return };
-        let same = Context::map_current(|cx| cx.span().span_context() == server.span().span_context());
-        if !same && server.span().is_recording() {
-            server.span().set_attribute(KeyValue::new(APP_USER_ID, id.to_owned()));
+        let Some(server) = server else { return set_attribute(APP_USER_ID, id.to_owned()) };
+        let innermost = Context::map_current(|cx| cx.span().span_context().span_id());
+        if innermost != server.context.span().span_context().span_id() {
+            set_attribute(APP_USER_ID, id.to_owned());
+        }
+        // The SDK keeps an attribute that is set twice twice, and a request may verify its token more than once.
+        if !server.user_known.replace(true) {
+            server.context.span().set_attribute(KeyValue::new(APP_USER_ID, id.to_owned()));
         }
     });
 }
@@ -60,20 +64,40 @@ pub fn record_error(error: &dyn Error) {
     Context::map_current(|cx| {
         let span = cx.span();
         if span.is_recording() {
-            span.record_error(error);
-            span.set_status(opentelemetry::trace::Status::error(error.to_string()));
-            span.set_attribute(KeyValue::new(ERROR_TYPE, "_OTHER"));
+            span.add_event("exception", exception(error));
+            span.set_status(Status::error(error.to_string()));
         }
     });
 }
 
+/// The error, and the chain of what it came from in place of a stack.
+pub(crate) fn exception(error: &dyn Error) -> Vec<KeyValue> {
+    let mut attributes = vec![KeyValue::new(EXCEPTION_MESSAGE, error.to_string())];
+    let mut causes = Vec::new();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        causes.push(format!("caused by: {cause}"));
+        next = cause.source();
+    }
+    if !causes.is_empty() {
+        attributes.push(KeyValue::new(EXCEPTION_STACKTRACE, causes.join("\n")));
+    }
+    attributes
+}
+
+/// The SERVER span of a request.
+pub(crate) struct Server {
+    pub(crate) context: Context,
+    pub(crate) user_known: Cell<bool>,
+}
+
 thread_local! {
-    /// The Context of the SERVER span whose request is being polled on this thread.
-    static SERVER: RefCell<Option<Context>> = const { RefCell::new(None) };
+    /// The SERVER span whose request is being polled on this thread.
+    static SERVER: RefCell<Option<Rc<Server>>> = const { RefCell::new(None) };
 }
 
 /// Puts `server` in place for the time of one poll; the caller puts back what this returns.
-pub(crate) fn swap_server(server: Option<Context>) -> Option<Context> {
+pub(crate) fn swap_server(server: Option<Rc<Server>>) -> Option<Rc<Server>> {
     SERVER.replace(server)
 }
 

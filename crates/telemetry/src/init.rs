@@ -7,6 +7,7 @@ use bytes::Bytes;
 use opentelemetry::KeyValue;
 use opentelemetry::trace::TracerProvider;
 use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::resource::TelemetryResourceDetector;
 use opentelemetry_sdk::trace::{SdkTracerProvider, SpanProcessor};
 use sinks::otlp::BuildError;
 use tracing_subscriber::layer::SubscriberExt;
@@ -166,17 +167,55 @@ fn install(
     Ok(Guard { provider })
 }
 
+/// `OTEL_RESOURCE_ATTRIBUTES` may tell version and instance better than we know them; the name is the role's.
 fn resource(config: &Config) -> Resource {
     let namespace = config.service_namespace.clone().map(|name| KeyValue::new(SERVICE_NAMESPACE, name));
     Resource::builder_empty()
-        .with_attributes(config.resource_attributes.iter().cloned())
-        .with_attributes(namespace)
+        .with_detector(Box::new(TelemetryResourceDetector))
         .with_attributes([
-            KeyValue::new(SERVICE_NAME, config.service_name.clone()),
             KeyValue::new(SERVICE_VERSION, config.service_version.clone()),
             KeyValue::new(SERVICE_INSTANCE_ID, uuid::Uuid::new_v4().to_string()),
-            KeyValue::new("telemetry.sdk.language", "rust"),
-            KeyValue::new("telemetry.sdk.name", "opentelemetry"),
         ])
+        .with_attributes(config.resource_attributes.iter().cloned())
+        .with_attributes(namespace)
+        .with_attribute(KeyValue::new(SERVICE_NAME, config.service_name.clone()))
         .build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use env::Env;
+
+    /// The resource that these variables give to the gateway, without what differs from run to run.
+    fn check(variables: &[(&str, &str)], expect: &str) {
+        let config = Config::from_env("gateway", &Env::from_pairs(variables.iter().copied())).unwrap();
+        let mut attributes: Vec<_> = resource(&config)
+            .iter()
+            .filter(|(key, _)| !key.as_str().starts_with("telemetry.sdk"))
+            .filter(|(key, value)| key.as_str() != SERVICE_INSTANCE_ID || value.as_str() == "pod-1")
+            .map(|(key, value)| format!("{key}={value}"))
+            .collect();
+        attributes.sort();
+        assert_eq!(attributes.join(" "), expect, "{variables:?}");
+    }
+
+    #[test]
+    fn a_role_keeps_its_name() {
+        let version = env!("CARGO_PKG_VERSION");
+        let plain = format!("service.name=gateway service.version={version}");
+        let named = format!("service.name=gateway service.namespace=cruddur service.version={version}");
+        check(&[], &plain);
+        check(&[("OTEL_SERVICE_NAME", "gateway")], &plain);
+        check(&[("OTEL_SERVICE_NAME", "cruddur")], &named);
+        check(&[("HONEYCOMB_SERVICE_NAME", "cruddur")], &named);
+        check(&[("HONEYCOMB_SERVICE_NAME", "other"), ("OTEL_SERVICE_NAME", "cruddur")], &named);
+        check(
+            &[(
+                "OTEL_RESOURCE_ATTRIBUTES",
+                "service.name=x, service.version=v1.2,service.instance.id=pod-1,,team=a%20b",
+            )],
+            "service.instance.id=pod-1 service.name=gateway service.version=v1.2 team=a b",
+        );
+    }
 }

@@ -12,7 +12,8 @@ use chrono::DateTime;
 use opentelemetry::Context as OtelContext;
 use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceId};
 use tracing::field::{Field, Visit};
-use tracing::{Event, Level, Subscriber};
+use tracing::{Event, Level, Metadata, Subscriber};
+use tracing_log::NormalizeEvent;
 use tracing_subscriber::layer::{Context, Layer};
 
 use crate::gate::NOTICE_TARGET;
@@ -41,7 +42,10 @@ impl Events {
 
 impl<S: Subscriber> Layer<S> for Events {
     fn event_enabled(&self, event: &Event<'_>, _: Context<'_, S>) -> bool {
-        let target = event.metadata().target();
+        // Records of the `log` crate (actix writes those) come under one target; this finds their own.
+        let normalized = event.normalized_metadata();
+        let metadata = normalized.as_ref().unwrap_or_else(|| event.metadata());
+        let target = metadata.target();
         // The SDK speaks while its context cell is borrowed (reading it then panics), and it calls data lost that
         // our queue still holds: what became of a batch is told by delivery.
         if target.starts_with("opentelemetry") {
@@ -51,7 +55,7 @@ impl<S: Subscriber> Layer<S> for Events {
         if target == NOTICE_TARGET {
             return false;
         }
-        let line = Line { event, service: &self.service, ids: Ids::current() };
+        let line = Line { event, metadata, service: &self.service, ids: Ids::current() };
         BUFFER.with_borrow_mut(|buffer| {
             buffer.clear();
             match self.format {
@@ -92,13 +96,14 @@ impl Ids {
 
 struct Line<'a> {
     event: &'a Event<'a>,
+    metadata: &'a Metadata<'a>,
     service: &'a str,
     ids: Ids,
 }
 
 impl Line<'_> {
     fn json(&self, out: &mut String) {
-        let metadata = self.event.metadata();
+        let metadata = self.metadata;
         out.push_str("{\"timestamp\":\"");
         timestamp(out);
         out.push_str("\",\"level\":\"");
@@ -121,7 +126,7 @@ impl Line<'_> {
     }
 
     fn pretty(&self, out: &mut String) {
-        let metadata = self.event.metadata();
+        let metadata = self.metadata;
         timestamp(out);
         let colour = match *metadata.level() {
             Level::ERROR => 31,
@@ -158,6 +163,9 @@ impl JsonFields<'_> {
 
 impl Visit for JsonFields<'_> {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if is_of_log_crate(field) {
+            return;
+        }
         self.key(field);
         self.0.push('"');
         let _ = write!(Escaped(self.0), "{value:?}");
@@ -165,6 +173,9 @@ impl Visit for JsonFields<'_> {
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
+        if is_of_log_crate(field) {
+            return;
+        }
         self.key(field);
         string(self.0, value);
     }
@@ -175,6 +186,9 @@ impl Visit for JsonFields<'_> {
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
+        if is_of_log_crate(field) {
+            return;
+        }
         self.key(field);
         self.0.push_str(itoa::Buffer::new().format(value));
     }
@@ -203,10 +217,18 @@ impl Visit for JsonFields<'_> {
     }
 }
 
+/// Where a `log` record came from: its target is the line's, file and line are nobody's.
+fn is_of_log_crate(field: &Field) -> bool {
+    field.name().starts_with("log.")
+}
+
 struct PrettyFields<'a>(&'a mut String);
 
 impl Visit for PrettyFields<'_> {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if is_of_log_crate(field) {
+            return;
+        }
         // A line is a line: what strangers sent must not draw others, or colours.
         let _ = match field.name() {
             "message" => write!(Escaped(self.0), "{value:?} "),

@@ -4,13 +4,16 @@
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use actix_web::body::MessageBody;
-use actix_web::dev::{ServerHandle, ServiceFactory, ServiceRequest, ServiceResponse};
-use actix_web::{App, Error, HttpServer};
+use actix_web::dev::ServerHandle;
+use actix_web::web::{self, ServiceConfig};
+use actix_web::{App, HttpServer};
 use opentelemetry::{SpanId, TraceId, Value};
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{Span, SpanData, SpanProcessor};
+use telemetry::actix::Trace;
 use telemetry::{Config, LogOutput, Sampler};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 /// What the process has told so far.
 #[derive(Clone, Debug, Default)]
@@ -79,27 +82,29 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// `app` is called once per worker, with the port that the server has.
-    pub(crate) fn start<F, T, B>(app: F) -> Self
-    where
-        F: Fn(u16) -> App<T> + Clone + Send + 'static,
-        T: ServiceFactory<
-                ServiceRequest,
-                Config = (),
-                Response = ServiceResponse<B>,
-                Error = Error,
-                InitError = (),
-            > + 'static,
-        B: MessageBody + 'static,
-    {
+    /// Traced as a service is.
+    pub(crate) fn start(routes: impl Fn(u16, &mut ServiceConfig) + Clone + Send + 'static) -> Self {
+        Self::traced_by(telemetry::actix::trace, routes)
+    }
+
+    /// `routes` gets the port that the server has; a traced client is there for the handlers.
+    pub(crate) fn traced_by(
+        trace: impl Fn() -> Trace + Clone + Send + 'static,
+        routes: impl Fn(u16, &mut ServiceConfig) + Clone + Send + 'static,
+    ) -> Self {
         told();
         let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
-        let server =
-            HttpServer::new(move || app(port)).workers(1).disable_signals().listen(listener).unwrap().run();
+        let server = HttpServer::new(move || {
+            App::new()
+                .wrap(trace())
+                .app_data(web::Data::new(port))
+                .app_data(web::Data::new(telemetry::awc::client(Duration::from_secs(30))))
+                .configure(|config| routes(port, config))
+        });
+        let server = server.workers(1).disable_signals().listen(listener).unwrap().run();
         let handle = server.handle();
-        actix_web::rt::System::try_current().expect("a system that runs the server");
-        // The server's own accept loop belongs to no request.
+        // The accept loop belongs to no request.
         #[allow(clippy::disallowed_methods)]
         actix_web::rt::spawn(server);
         Self { port, handle }
@@ -110,7 +115,8 @@ impl Server {
     }
 
     pub(crate) async fn stop(self) {
-        self.handle.stop(true).await;
+        // At once: some handlers here never end.
+        self.handle.stop(false).await;
     }
 }
 
@@ -118,6 +124,54 @@ impl Server {
 pub(crate) fn outside() -> awc::Client {
     let connector = awc::Connector::new().limit(0).timeout(Duration::from_secs(30));
     awc::Client::builder().connector(connector).timeout(Duration::from_secs(60)).disable_redirects().finish()
+}
+
+/// Sends a request as its bytes stand here, since clients repair what we want broken: `request` is the method and the
+/// path, `headers` are whole lines.
+pub(crate) async fn raw(port: u16, request: &str, headers: &[String], body: &str) -> Response {
+    let mut text = format!("{request} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nconnection: close\r\n");
+    for header in headers {
+        text.push_str(&format!("{header}\r\n"));
+    }
+    text.push_str(&format!("content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", body.len()));
+    let answer = bytes(port, &text).await;
+    let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
+    let mut lines = head.lines();
+    let status = lines.next().and_then(|line| line.split(' ').nth(1)).unwrap().parse().unwrap();
+    let headers =
+        lines.filter_map(|line| line.split_once(": ")).map(|(k, v)| (k.to_lowercase(), v.to_owned()));
+    Response { status, headers: headers.collect(), body: body.to_owned() }
+}
+
+/// Sends `request` and reads until the server closes.
+pub(crate) async fn bytes(port: u16, request: &str) -> String {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    String::from_utf8(answer).unwrap()
+}
+
+pub(crate) struct Response {
+    pub(crate) status: u16,
+    headers: Vec<(String, String)>,
+    pub(crate) body: String,
+}
+
+impl Response {
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value)
+    }
+
+    /// The trace that the answer says it was in.
+    pub(crate) fn trace(&self) -> (TraceId, SpanId, u8) {
+        ids(self.header("traceresponse"))
+    }
+}
+
+/// Header lines as a test writes them.
+pub(crate) fn lines(headers: &[&str]) -> Vec<String> {
+    headers.iter().map(|line| (*line).to_owned()).collect()
 }
 
 /// The ids and flags of a `traceparent` or `traceresponse`.
@@ -137,4 +191,34 @@ pub(crate) fn attribute(span: &SpanData, key: &str) -> Option<Value> {
 
 pub(crate) fn text(span: &SpanData, key: &str) -> String {
     attribute(span, key).map(|value| value.to_string()).unwrap_or_default()
+}
+
+/// Waits until `trace_id` has `count` spans, and gives them in the order of their ends.
+pub(crate) async fn spans_of(trace_id: TraceId, count: usize) -> Vec<SpanData> {
+    test_support::eventually("the spans of a trace", || async {
+        let spans = told().of_trace(trace_id);
+        (spans.len() >= count).then_some(spans)
+    })
+    .await
+}
+
+/// A span as text: kind, name, status, then its attributes, events and links. Ports and ids of the run are masked.
+pub(crate) fn show(span: &SpanData) -> String {
+    use std::fmt::Write as _;
+    let mut text = format!("{:?} {} {:?}\n", span.span_kind, span.name, span.status);
+    let mut attributes: Vec<_> =
+        span.attributes.iter().map(|kv| format!("{}={}", kv.key, kv.value)).collect();
+    attributes.sort();
+    for attribute in attributes {
+        let _ = writeln!(text, "  {attribute}");
+    }
+    for event in &span.events.events {
+        let attributes: Vec<_> =
+            event.attributes.iter().map(|kv| format!("{}={}", kv.key, kv.value)).collect();
+        let _ = writeln!(text, "  event {} {}", event.name, attributes.join(" "));
+    }
+    for link in &span.links.links {
+        let _ = writeln!(text, "  link {} {}", link.span_context.trace_id(), link.span_context.span_id());
+    }
+    text
 }

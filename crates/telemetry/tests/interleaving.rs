@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
-use actix_web::{App, HttpRequest, HttpResponse, rt, web};
+use actix_web::{HttpRequest, HttpResponse, rt, web};
 use futures::StreamExt;
 use futures::future::join;
 use opentelemetry::trace::{FutureExt, TraceContextExt, Tracer};
@@ -87,14 +87,11 @@ async fn no_span_and_no_line_ends_up_in_another_request() {
     let received = Received::default();
     let server = {
         let received = received.clone();
-        Server::start(move |port| {
-            App::new()
-                .wrap(telemetry::actix::trace())
-                .app_data(web::Data::new(port))
+        Server::start(move |_, config| {
+            config
                 .app_data(web::Data::new(received.clone()))
-                .app_data(web::Data::new(telemetry::awc::client(Duration::from_secs(30))))
                 .route("/work/{n}", web::get().to(work))
-                .route("/leaf/{n}", web::get().to(leaf))
+                .route("/leaf/{n}", web::get().to(leaf));
         })
     };
     let client = outside();

@@ -3,5 +3,15 @@
 // By the name under which the services know it.
 extern crate throughline_telemetry as telemetry;
 
+mod client_spans;
+mod edge;
 mod fixture;
+mod headers;
 mod interleaving;
+mod lines;
+mod server_spans;
+mod w3c;
+mod work;
+
+#[path = "../examples/forward/service.rs"]
+mod forward;

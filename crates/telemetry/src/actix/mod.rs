@@ -6,6 +6,7 @@
 mod edge;
 mod server_span;
 
+use std::cell::Cell;
 use std::future::{Future, Ready, ready};
 use std::mem;
 use std::pin::Pin;
@@ -17,7 +18,7 @@ use actix_web::body::{BodySize, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
 use actix_web::web::Bytes;
 use opentelemetry::baggage::BaggageExt;
-use opentelemetry::trace::{SpanContext, TraceContextExt, TraceId};
+use opentelemetry::trace::{SpanContext, TraceContextExt, TraceFlags, TraceId};
 use opentelemetry::{Context, KeyValue};
 use pin_project_lite::pin_project;
 use tracing_actix_web::{StreamSpan, TracingLogger};
@@ -25,9 +26,9 @@ use tracing_actix_web::{StreamSpan, TracingLogger};
 pub use edge::EdgePolicy;
 
 use crate::attributes::ERROR_TYPE;
-use crate::current;
+use crate::current::{self, Server};
 use crate::init::state;
-use crate::propagation::traceparent::{RANDOM, Traceparent};
+use crate::propagation::traceparent::Traceparent;
 use crate::propagation::{Caller, Incoming, respond};
 use crate::sampling::{Chosen, new_span_id, new_trace_id};
 use server_span::ServerSpan;
@@ -96,9 +97,10 @@ where
         let inner = self.inner.call(request);
         match server_span::take_started() {
             // TracingLogger enters the span around every poll, and with it the span's Context.
-            Some(server) => {
-                let answer = Traceparent::from(server.span().span_context());
-                TraceFuture { inner, unsampled: None, server: Some(server), answer }
+            Some(context) => {
+                let answer = Traceparent::from(context.span().span_context());
+                let server = Some(Rc::new(Server { context, user_known: Cell::new(false) }));
+                TraceFuture { inner, unsampled: None, server, answer }
             }
             None => {
                 let parent = start.context.span().span_context().clone();
@@ -131,7 +133,8 @@ impl Start {
             trace_id: new_trace_id(),
             span_id: None,
             sampled: None,
-            random: RANDOM,
+            // The SDK gives its roots no random flag (0.33.1), so the ids that we make claim nothing.
+            random: TraceFlags::default(),
         });
         let sampled = verdict.unwrap_or_else(|| match caller.sampled {
             // Switched off, we make no spans and tell no lies: the caller's decision goes on as it came.
@@ -158,7 +161,7 @@ pin_project! {
         inner: F,
         // What an unsampled request runs in, since it has no span that would bring its Context.
         unsampled: Option<Context>,
-        server: Option<Context>,
+        server: Option<Rc<Server>>,
         answer: Traceparent,
     }
 
@@ -166,7 +169,7 @@ pin_project! {
         fn drop(this: Pin<&mut Self>) {
             // Ready takes it: what is still here was dropped in the middle (a time limit, a failed write).
             if let Some(server) = this.project().server.take() {
-                server.span().set_attribute(KeyValue::new(ERROR_TYPE, "cancelled"));
+                server.context.span().set_attribute(KeyValue::new(ERROR_TYPE, "cancelled"));
             }
         }
     }
@@ -191,7 +194,9 @@ where
         let context = this.unsampled.take();
         Poll::Ready(match outcome {
             Ok(mut response) => {
-                respond(*this.answer, response.headers_mut());
+                if this.answer.trace_id != TraceId::INVALID {
+                    respond(*this.answer, response.headers_mut());
+                }
                 Ok(response.map_body(|_, inner| TracedBody { inner, context }))
             }
             Err(error) => Err(error),
@@ -226,10 +231,10 @@ impl<B: MessageBody> MessageBody for TracedBody<B> {
 }
 
 /// Which SERVER span `current::set_user_id` means, for the time of one poll.
-struct ServerScope(Option<Context>);
+struct ServerScope(Option<Rc<Server>>);
 
 impl ServerScope {
-    fn enter(server: Option<Context>) -> Self {
+    fn enter(server: Option<Rc<Server>>) -> Self {
         Self(current::swap_server(server))
     }
 }
@@ -237,5 +242,28 @@ impl ServerScope {
 impl Drop for ServerScope {
     fn drop(&mut self) {
         current::swap_server(mem::take(&mut self.0));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::test::TestRequest;
+
+    /// This process has no telemetry, as one with `OTEL_SDK_DISABLED=true`: what comes in goes on as it came.
+    #[test]
+    fn switched_off_it_passes_on_what_came() {
+        let check = |header: &'static str, expect: &str| {
+            let request = TestRequest::default().insert_header(("traceparent", header)).to_http_request();
+            let start = Start::of(Incoming::read(request.headers()), None);
+            assert_eq!(start.root, None);
+            let told = Traceparent::from(start.context.span().span_context()).to_string();
+            assert!(told.starts_with(expect) || expect == "-00" && told.ends_with(expect), "{told}");
+        };
+        let good = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-";
+        check("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", &format!("{good}01"));
+        check("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-02", &format!("{good}02"));
+        // A trace that begins here is one that nobody keeps.
+        check("broken", "-00");
     }
 }
