@@ -205,6 +205,14 @@ mod tests {
     }
 
     #[test]
+    fn each_clone_has_a_home_of_its_own() {
+        let (one, other) = (for_clone(Path::new("/root/one")), for_clone(Path::new("/root/other")));
+        assert_ne!(one, other);
+        let parent = if Uid::effective().is_root() { ROOT_HOME } else { "/root/one/.throughline" };
+        assert!(one.starts_with(parent), "{}", one.display());
+    }
+
+    #[test]
     fn an_error_quotes_the_last_lines_as_one() {
         assert_eq!(last_lines("a\nb\n\nc\nd\n  e\n"), "b | c | d | e");
     }

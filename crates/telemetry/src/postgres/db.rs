@@ -41,8 +41,16 @@ impl Db {
             .max_connections(config.max_connections)
             .acquire_timeout(config.acquire_timeout)
             .test_before_acquire(true)
-            .connect_with(options)
-            .await?;
+            .connect_with(options.clone())
+            .await;
+        let pool = match pool {
+            // The pool tries again until its time is up, and then has forgotten why.
+            Err(Error::PoolTimedOut) => {
+                let alone = tokio::time::timeout(config.acquire_timeout, options.connect()).await;
+                return Err(alone.ok().and_then(Result::err).unwrap_or(Error::PoolTimedOut));
+            }
+            pool => pool?,
+        };
         Ok(Self { pool, target, mode: config.mode })
     }
 

@@ -34,3 +34,11 @@ async fn statements_fail_in_bounded_time_and_work_again_without_a_restart() {
     server.stop().await;
     std::fs::remove_dir_all(options.home).unwrap();
 }
+
+#[tokio::test]
+async fn a_start_without_a_server_says_why() {
+    let acquire_timeout = Duration::from_millis(200);
+    let url = format!("postgres://app:secret@127.0.0.1:{}/app", free_port());
+    let error = Db::connect(&DbConfig { acquire_timeout, ..DbConfig::new(url) }).await.unwrap_err();
+    assert!(error.to_string().contains("Connection refused"), "{error}");
+}
