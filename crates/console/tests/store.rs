@@ -138,10 +138,13 @@ fn a_very_large_trace_is_read_whole_and_in_order() {
         let spans = (first + 1..=first + 5_000).map(|id| span(1, id, id / 10, "span", id, 1)).collect();
         console.send("a", spans);
     }
-    let answer = console.get(&(trace_path(1) + "?brief=true"));
-    let trace: console::wire::Trace = serde_json::from_slice(&answer.body).unwrap();
-    assert_eq!((trace.span_count, trace.spans.len()), (100_000, 100_000));
-    assert!(trace.spans.is_sorted_by_key(|span| span.start_unix_nano));
+    let answer = console.get(&(trace_path(1) + "?brief=true")).text();
+    assert!(answer.contains(r#""span_count":100000,"#) && answer.ends_with("]}"), "{}", &answer[..200]);
+    // Not parsed: that takes an unoptimised build ten seconds. The first start is the trace's own.
+    let starts: Vec<&str> =
+        answer.split(r#""start_unix_nano":"#).skip(2).map(|rest| rest.split(',').next().unwrap()).collect();
+    assert_eq!(starts.len(), 100_000);
+    assert!(starts.is_sorted());
 }
 
 #[test]

@@ -74,6 +74,7 @@ struct Thread {
     stats: Arc<Stats>,
     size: Arc<Size>,
     news: broadcast::Sender<News>,
+    is_failing: bool,
 }
 
 /// A row of `traces`, kept in memory for the length of a transaction.
@@ -114,6 +115,7 @@ impl Writer {
             stats,
             size: size.clone(),
             news,
+            is_failing: false,
         };
         thread.measure()?;
         let (queue, requests) = mpsc::channel(QUEUE);
@@ -150,9 +152,17 @@ impl Thread {
                 group.push(next);
             }
             // A failed transaction answers nobody: the dropped senders read as `Overloaded`.
-            if let Err(error) = self.write(group) {
-                tracing::error!(%error, "spans not stored; their senders are asked to send them again");
-                self.origins.clear();
+            match self.write(group) {
+                Ok(()) if std::mem::take(&mut self.is_failing) => tracing::info!("spans are stored again"),
+                Ok(()) => {}
+                Err(error) => {
+                    // Once, since senders that try again would fill a full disk with this line.
+                    if !std::mem::replace(&mut self.is_failing, true) {
+                        tracing::error!(%error, "spans are not stored; their senders are asked to send them again");
+                    }
+                    // Rows of the transaction are gone.
+                    self.origins.clear();
+                }
             }
             if let Err(error) = self.prune() {
                 tracing::error!(%error, "old traces not pruned");

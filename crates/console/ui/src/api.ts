@@ -53,7 +53,7 @@ export function getStats(signal?: AbortSignal): Promise<Stats> {
 export interface Watching {
   /** Rows that are new or changed. */
   readonly onTraces: (traces: readonly Summary[]) => void;
-  /** Something was missed: ask again. Also called on every (re)connection but the first. */
+  /** Ask for the whole. Called once connected, so that nothing falls between the answer and the news; and whenever something was missed. */
   readonly onReload: () => void;
   /** Whether news come as they happen; otherwise `onReload` is called every two seconds. */
   readonly onState?: (live: boolean) => void;
@@ -61,50 +61,50 @@ export interface Watching {
 
 /** How often to ask when the stream is not to be had (the console serves 64 at most). */
 const POLL_MS = 2_000;
+/** How long to wait for the stream before asking without it. */
+const PATIENCE_MS = 500;
 
 /** Follows what is stored, until the returned function is called. A hidden tab lets go of its connection: a browser has six to one host. */
 export function watchTraces(filter: Filter | { readonly trace_id: string }, { onTraces, onReload, onState }: Watching): () => void {
   const query = 'trace_id' in filter ? new URLSearchParams({ trace_id: filter.trace_id }) : filterQuery(filter);
   let source: EventSource | null = null;
-  let poll: ReturnType<typeof setInterval> | undefined;
-  let missed = false;
+  let asking: ReturnType<typeof setTimeout> | undefined;
 
-  const close = () => {
-    source?.close();
-    source = null;
-    clearInterval(poll);
-    poll = undefined;
-    missed = true;
-  };
   const open = () => {
     const stream = new EventSource(`/api/traces/stream?${query}`);
     source = stream;
     stream.addEventListener('open', () => {
-      clearInterval(poll);
-      poll = undefined;
+      clearTimeout(asking);
       onState?.(true);
-      if (missed) onReload();
-      missed = false;
+      onReload();
     });
     stream.addEventListener('traces', (event: MessageEvent<string>) => onTraces((JSON.parse(event.data) as TraceList).traces));
     stream.addEventListener('reload', onReload);
     stream.addEventListener('error', () => {
-      missed = true;
       onState?.(false);
-      poll ??= setInterval(() => {
-        onReload();
-        // A refused stream stays closed; a broken one the browser opens again by itself.
-        if (stream.readyState === EventSource.CLOSED && source === stream) {
-          clearInterval(poll);
-          poll = undefined;
-          open();
-        }
-      }, POLL_MS);
+      askLater(POLL_MS);
     });
+  };
+  const askLater = (after: number) => {
+    clearTimeout(asking);
+    asking = setTimeout(() => {
+      onReload();
+      // A refused stream stays closed; a broken one the browser opens again by itself.
+      if (source?.readyState === EventSource.CLOSED) open();
+      else askLater(POLL_MS);
+    }, after);
+  };
+  const close = () => {
+    clearTimeout(asking);
+    source?.close();
+    source = null;
   };
   const follow = () => {
     if (document.visibilityState === 'hidden') close();
-    else if (source === null) open();
+    else if (source === null) {
+      open();
+      askLater(PATIENCE_MS);
+    }
   };
   follow();
   document.addEventListener('visibilitychange', follow);

@@ -1,0 +1,255 @@
+import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
+
+import { ApiError, listTraces, watchTraces } from '../api';
+import type { Filter } from '../api';
+import { hue } from '../colours';
+import { ago, clock, count, duration, parseMilliseconds, plural } from '../format';
+import { setQuery } from '../location';
+import type { Stats, Summary } from '../shapes';
+import { useKeys } from './keys';
+import { Link } from './Link';
+import { Icon } from './marks';
+import { SetUp } from './SetUp';
+
+/** Rows at first; "older" asks for as many again, up to what the API gives at once. */
+const PAGE = 100;
+const MOST = 1_000;
+
+interface Row {
+  readonly trace: Summary;
+  /** It came while one was looking. */
+  readonly isNew: boolean;
+}
+
+interface List {
+  readonly rows: readonly Row[];
+  readonly hasOlder: boolean;
+}
+
+export function Home({ address, stats }: { address: string; stats: Stats | 'gone' | null }) {
+  const filter = useMemo(() => readFilter(address), [address]);
+  const [paused, setPaused] = useState(false);
+  const [limit, setLimit] = useState(PAGE);
+  const { list, failure, live } = useTraces(filter, limit, paused);
+  const services = useServices(list);
+  const rows = list?.rows ?? [];
+  const isFiltered = filter.service !== null || filter.min_duration_ms !== null || filter.error;
+  const longest = Math.max(1, ...rows.map(({ trace }) => trace.duration_nano));
+
+  useEffect(() => {
+    document.title = 'Traces · Throughline';
+  }, []);
+  useKeys({
+    j: () => step(1),
+    k: () => step(-1),
+    ArrowDown: () => step(1),
+    ArrowUp: () => step(-1),
+    e: () => setQuery({ error: filter.error ? null : 'true' }),
+    p: () => setPaused(!paused),
+  });
+
+  if (list !== null && rows.length === 0 && !isFiltered) {
+    return (
+      <main className="note">
+        <h1>No trace yet</h1>
+        <p className="waiting" role="status">
+          {live ? 'Listening. The first one appears here by itself.' : 'Asking every two seconds.'}
+        </p>
+        <SetUp stats={stats} />
+      </main>
+    );
+  }
+
+  return (
+    <main className="home">
+      <div className="toolbar">
+        <h1>Recent traces</h1>
+        <Filters filter={filter} services={services} />
+        <span className="spacer" />
+        {failure && (
+          <span className="bad" role="alert">
+            {failure}
+          </span>
+        )}
+        <button type="button" className="live" data-state={paused ? 'paused' : live ? 'live' : 'polling'} aria-pressed={paused} onClick={() => setPaused(!paused)}>
+          <Icon name={paused ? 'play' : 'pause'} />
+          {paused ? 'Paused' : live ? 'Live' : 'Every 2 s'}
+        </button>
+      </div>
+      <div className="traces" aria-busy={list === null}>
+        <div className="trace-row trace-head" aria-hidden="true">
+          <span>Time</span>
+          <span>Root</span>
+          <span>Duration</span>
+          <span className="number">Spans</span>
+          <span>Services</span>
+        </div>
+        <ul>
+          {rows.map(({ trace, isNew }) => (
+            <li key={trace.trace_id} {...(isNew && { className: 'new' })}>
+              <TraceRow trace={trace} longest={longest} />
+            </li>
+          ))}
+        </ul>
+        {list !== null && rows.length === 0 && (
+          <p className="empty">
+            No trace matches.{' '}
+            <button type="button" className="link" onClick={() => setQuery({ service: null, min: null, error: null })}>
+              Show all
+            </button>
+          </p>
+        )}
+        {list?.hasOlder && limit < MOST && (
+          <p className="older">
+            <button type="button" className="button" onClick={() => setLimit(Math.min(limit + PAGE, MOST))}>
+              Older
+            </button>
+          </p>
+        )}
+      </div>
+    </main>
+  );
+}
+
+function TraceRow({ trace, longest }: { trace: Summary; longest: number }) {
+  const now = Date.now();
+  const failed = trace.error_count > 0;
+  return (
+    <Link to={`/trace/${trace.trace_id}`} className="trace-row" data-trace-id={trace.trace_id}>
+      <time title={ago(trace.start_unix_nano, now)}>{clock(trace.start_unix_nano, now)}</time>
+      <span className="trace-root">
+        <i className={`dot ${hue(trace.service)}`} />
+        <span className="trace-service">{trace.service}</span>
+        <b>{trace.name}</b>
+        {!trace.root && <em>root not received yet</em>}
+        {failed && (
+          <span className="failed">
+            <Icon name="warn" />
+            {trace.error_count === 1 ? 'error' : `${count(trace.error_count)} errors`}
+          </span>
+        )}
+      </span>
+      <span className="trace-duration">
+        <span className="track">
+          <i className={hue(trace.service)} data-failed={failed} style={{ width: `${(100 * trace.duration_nano) / longest}%` }} />
+        </span>
+        {duration(trace.duration_nano)}
+      </span>
+      <span className="number" title={plural(trace.span_count, 'span')}>
+        {count(trace.span_count)}
+      </span>
+      <span className="chips">
+        {trace.services.map((service) => (
+          <span key={service} className={`chip ${hue(service)}`}>
+            {service}
+          </span>
+        ))}
+      </span>
+    </Link>
+  );
+}
+
+function Filters({ filter, services }: { filter: Filter; services: readonly string[] }) {
+  const [typed, setTyped] = useState(filter.min_duration_ms === null ? '' : `${filter.min_duration_ms} ms`);
+  const milliseconds = parseMilliseconds(typed);
+  const isWrong = typed.trim() !== '' && milliseconds === null;
+  return (
+    <form className="filters" aria-label="Filters" onSubmit={(event) => event.preventDefault()}>
+      <label>
+        <span className="hidden">Service</span>
+        <select value={filter.service ?? ''} onChange={(event) => setQuery({ service: event.target.value })}>
+          <option value="">Every service</option>
+          {services.map((service) => (
+            <option key={service}>{service}</option>
+          ))}
+        </select>
+      </label>
+      <label>
+        <span>at least</span>
+        <input
+          type="text"
+          value={typed}
+          placeholder="0 ms"
+          size={7}
+          aria-label="Minimum duration, such as 250 ms or 1.5 s"
+          aria-invalid={isWrong}
+          onChange={(event) => {
+            setTyped(event.target.value);
+            const wanted = parseMilliseconds(event.target.value);
+            if (wanted !== null || event.target.value.trim() === '') setQuery({ min: wanted === null || wanted === 0 ? null : String(wanted) });
+          }}
+        />
+      </label>
+      <label className="toggle">
+        <input type="checkbox" checked={filter.error} onChange={(event) => setQuery({ error: event.target.checked ? 'true' : null })} />
+        <span>Errors only</span>
+      </label>
+    </form>
+  );
+}
+
+function readFilter(address: string): Filter {
+  const query = new URL(address, location.origin).searchParams;
+  return { service: query.get('service'), min_duration_ms: parseMilliseconds(query.get('min') ?? ''), error: query.get('error') === 'true' };
+}
+
+/** The list and its news. */
+function useTraces(filter: Filter, limit: number, paused: boolean) {
+  const [list, setList] = useState<List | null>(null);
+  const [failure, setFailure] = useState<string | null>(null);
+  const [live, setLive] = useState(true);
+
+  const ask = useCallback(
+    async (signal: AbortSignal) => {
+      try {
+        const { traces, next } = await listTraces(filter, { limit, signal });
+        setList((before) => {
+          const known = before && new Set(before.rows.map(({ trace }) => trace.trace_id));
+          return { rows: traces.map((trace) => ({ trace, isNew: known !== null && known.size > 0 && !known.has(trace.trace_id) })), hasOlder: Boolean(next) };
+        });
+        setFailure(null);
+      } catch (error) {
+        if (!signal.aborted) setFailure(error instanceof ApiError ? `${error.title}. ${error.detail}` : String(error));
+      }
+    },
+    [filter, limit],
+  );
+
+  useEffect(() => {
+    if (paused) return;
+    const asked = new AbortController();
+    const stop = watchTraces(filter, {
+      onReload: () => void ask(asked.signal),
+      onTraces: (traces) => setList((before) => before && merge(before, traces, limit)),
+      onState: setLive,
+    });
+    return () => {
+      asked.abort();
+      stop();
+    };
+  }, [filter, limit, paused, ask]);
+  return { list, failure, live };
+}
+
+function merge(list: List, traces: readonly Summary[], limit: number): List {
+  const rows = new Map(list.rows.map((row) => [row.trace.trace_id, row]));
+  for (const trace of traces) rows.set(trace.trace_id, { trace, isNew: rows.get(trace.trace_id)?.isNew ?? true });
+  const sorted = [...rows.values()].sort((a, b) => b.trace.start_unix_nano - a.trace.start_unix_nano);
+  return { rows: sorted.slice(0, limit), hasOlder: list.hasOlder || sorted.length > limit };
+}
+
+/** Every service that was seen since the page was opened; a filter must not take away the others' names. */
+function useServices(list: List | null): readonly string[] {
+  const seen = useRef(new Set<string>());
+  const query = new URLSearchParams(location.search).get('service');
+  if (query) seen.current.add(query);
+  for (const { trace } of list?.rows ?? []) for (const service of trace.services) seen.current.add(service);
+  return [...seen.current].sort();
+}
+
+function step(by: 1 | -1): void {
+  const rows = [...document.querySelectorAll<HTMLElement>('a.trace-row')];
+  const at = rows.indexOf(document.activeElement as HTMLElement);
+  const next = at === -1 ? rows[0] : rows[at + by];
+  next?.focus();
+}
