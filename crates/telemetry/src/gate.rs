@@ -14,9 +14,6 @@ use crate::sampling::wanted;
 /// The finest spans that are made. Libraries' own debugging spans are none of a trace's business.
 const FINEST_SPAN: Level = Level::INFO;
 
-/// sqlx tells server notices under this target; query plans arrive that way, with literals in them.
-pub(crate) const NOTICE_TARGET: &str = "sqlx::postgres::notice";
-
 /// Spans where the trace is sampled; log lines as `RUST_LOG` says.
 pub(crate) struct Gate {
     log: Targets,
@@ -27,9 +24,8 @@ impl Gate {
         Self { log }
     }
 
-    fn event_wanted(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target() == NOTICE_TARGET && *metadata.level() <= Level::INFO
-            || self.log.would_enable(metadata.target(), metadata.level())
+    fn logged(&self, metadata: &Metadata<'_>) -> bool {
+        self.log.would_enable(metadata.target(), metadata.level())
     }
 }
 
@@ -37,21 +33,58 @@ impl<S: Subscriber> Layer<S> for Gate {
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
         match metadata.is_span() {
             true if *metadata.level() <= FINEST_SPAN => Interest::sometimes(),
-            false if self.event_wanted(metadata) => Interest::always(),
+            false if self.logged(metadata) => Interest::always(),
             _ => Interest::never(),
         }
     }
 
     fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
-        if metadata.is_span() {
-            *metadata.level() <= FINEST_SPAN && wanted()
-        } else {
-            self.event_wanted(metadata)
-        }
+        if metadata.is_span() { *metadata.level() <= FINEST_SPAN && wanted() } else { self.logged(metadata) }
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
         let log = self.log.iter().map(|(_, level)| level).chain(self.log.default_level()).max();
         log.max(Some(LevelFilter::from_level(FINEST_SPAN)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use opentelemetry::Context as OtelContext;
+    use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState};
+    use tracing_subscriber::layer::SubscriberExt;
+
+    /// Runs `f` in a trace, with a subscriber whose log filter is `log`.
+    fn within(log: &str, flags: TraceFlags, f: impl FnOnce()) {
+        let subscriber = tracing_subscriber::registry().with(Gate::new(log.parse().unwrap()));
+        let parent = SpanContext::new(TraceId::from(1), SpanId::from(1), flags, true, TraceState::NONE);
+        let _cx = OtelContext::new().with_remote_span_context(parent).attach();
+        tracing::subscriber::with_default(subscriber, f);
+    }
+
+    #[test]
+    fn rust_log_is_no_business_of_spans() {
+        within("off", TraceFlags::SAMPLED, || {
+            assert!(!tracing::info_span!("made").is_disabled());
+            assert!(tracing::debug_span!("too fine").is_disabled());
+            assert!(!tracing::enabled!(Level::ERROR));
+        });
+        within("trace", TraceFlags::SAMPLED, || {
+            assert!(tracing::debug_span!("too fine, whatever is logged").is_disabled());
+            assert!(tracing::event_enabled!(Level::TRACE));
+        });
+        within("warn,some::place=debug", TraceFlags::SAMPLED, || {
+            assert!(!tracing::event_enabled!(Level::INFO));
+            assert!(tracing::event_enabled!(target: "some::place", Level::DEBUG));
+        });
+    }
+
+    #[test]
+    fn an_unsampled_trace_makes_no_spans_and_still_logs() {
+        within("info", TraceFlags::default(), || {
+            assert!(tracing::info_span!("not made").is_disabled());
+            assert!(tracing::event_enabled!(Level::INFO));
+        });
     }
 }

@@ -5,7 +5,7 @@
 
 use std::cell::RefCell;
 use std::fmt::{self, Write as _};
-use std::io::Write as _;
+use std::io::{IsTerminal, Write as _};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use chrono::DateTime;
@@ -16,8 +16,10 @@ use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_log::NormalizeEvent;
 use tracing_subscriber::layer::{Context, Layer};
 
-use crate::gate::NOTICE_TARGET;
 use crate::{Config, LogFormat, LogOutput};
+
+/// sqlx tells server notices under this target; query plans arrive that way, with literals in them.
+const NOTICE_TARGET: &str = "sqlx::postgres::notice";
 
 /// Where every event ends: it becomes a log line, and goes no further.
 ///
@@ -27,6 +29,8 @@ use crate::{Config, LogFormat, LogOutput};
 pub(crate) struct Events {
     service: String,
     format: LogFormat,
+    /// A terminal shows them; a file or a pipe would keep their bytes.
+    colours: bool,
     output: LogOutput,
 }
 
@@ -35,6 +39,7 @@ impl Events {
         Self {
             service: config.service_name.clone(),
             format: config.log.format,
+            colours: matches!(config.log.output, LogOutput::Stdout) && std::io::stdout().is_terminal(),
             output: config.log.output.clone(),
         }
     }
@@ -51,7 +56,6 @@ impl<S: Subscriber> Layer<S> for Events {
         if target.starts_with("opentelemetry") {
             return false;
         }
-        // Query plans, with literals in them: they never reach a log.
         if target == NOTICE_TARGET {
             return false;
         }
@@ -60,7 +64,7 @@ impl<S: Subscriber> Layer<S> for Events {
             buffer.clear();
             match self.format {
                 LogFormat::Json => line.json(buffer),
-                LogFormat::Pretty => line.pretty(buffer),
+                LogFormat::Pretty => line.pretty(buffer, self.colours),
             }
             match &self.output {
                 LogOutput::Lines(write) => write(buffer),
@@ -125,19 +129,20 @@ impl Line<'_> {
         out.push_str("}\n");
     }
 
-    fn pretty(&self, out: &mut String) {
+    fn pretty(&self, out: &mut String, colours: bool) {
         let metadata = self.metadata;
         timestamp(out);
         let colour = match *metadata.level() {
-            Level::ERROR => 31,
-            Level::WARN => 33,
-            Level::INFO => 32,
-            _ => 34,
+            Level::ERROR => "\x1b[31m",
+            Level::WARN => "\x1b[33m",
+            Level::INFO => "\x1b[32m",
+            _ => "\x1b[34m",
         };
-        let _ = write!(out, " \x1b[{colour}m{:>5}\x1b[0m {} ", metadata.level(), self.service);
+        let (colour, dim, plain) = if colours { (colour, "\x1b[2m", "\x1b[0m") } else { ("", "", "") };
+        let _ = write!(out, " {colour}{:>5}{plain} {dim}{}{plain}", metadata.level(), self.service);
         self.event.record(&mut PrettyFields(out));
         if let Some(trace) = self.ids.trace {
-            let _ = write!(out, " \x1b[2mtrace={trace}\x1b[0m");
+            let _ = write!(out, " {dim}trace={trace}{plain}");
         }
         out.push('\n');
     }
@@ -229,11 +234,23 @@ impl Visit for PrettyFields<'_> {
         if is_of_log_crate(field) {
             return;
         }
-        // A line is a line: what strangers sent must not draw others, or colours.
+        // A line is a line: what strangers sent must not draw others, or colours. Debug escapes by itself.
         let _ = match field.name() {
-            "message" => write!(Escaped(self.0), "{value:?} "),
-            name => write!(Escaped(self.0), "{name}={value:?} "),
+            "message" => write!(OneLine(self.0), " {value:?}"),
+            name => write!(self.0, " {name}={value:?}"),
         };
+    }
+}
+
+/// Lets no control character through.
+struct OneLine<'a>(&'a mut String);
+
+impl fmt::Write for OneLine<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for c in text.chars() {
+            if c.is_control() { self.0.extend(c.escape_default()) } else { self.0.push(c) }
+        }
+        Ok(())
     }
 }
 
@@ -298,4 +315,46 @@ fn timestamp(out: &mut String) {
     out.push('.');
     out.extend(digits.map(char::from));
     out.push('Z');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::{Arc, Mutex};
+    use tracing_subscriber::layer::SubscriberExt;
+
+    /// What `f` logs, without the time.
+    fn logged(format: LogFormat, f: impl FnOnce()) -> String {
+        let lines = Arc::new(Mutex::new(String::new()));
+        let output = {
+            let lines = Arc::clone(&lines);
+            LogOutput::Lines(Arc::new(move |line: &str| lines.lock().unwrap().push_str(line)))
+        };
+        let events = Events { service: "test".to_owned(), format, colours: false, output };
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(events), f);
+        let lines = lines.lock().unwrap();
+        lines
+            .lines()
+            .map(|line| format!("{}\n", line.split_once('Z').map_or(line, |(_, rest)| rest)))
+            .collect()
+    }
+
+    #[test]
+    fn for_people() {
+        let text = logged(LogFormat::Pretty, || {
+            tracing::info!(n = 1, who = "Ana \"\x1b[31m\"", "said {:?}", "hi");
+            tracing::error!("two\nlines");
+        });
+        assert_eq!(
+            text,
+            "  INFO test said \"hi\" n=1 who=\"Ana \\\"\\u{1b}[31m\\\"\"\n ERROR test two\\nlines\n"
+        );
+    }
+
+    #[test]
+    fn for_machines() {
+        let text = logged(LogFormat::Json, || tracing::info!(target: "here", n = 1, "said"));
+        let expect = r#"","level":"INFO","service":"test","target":"here","message":"said","n":1}"#;
+        assert_eq!(text, format!("{expect}\n"));
+    }
 }

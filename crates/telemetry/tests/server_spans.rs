@@ -1,12 +1,15 @@
 //! SERVER spans, as they end.
 
+use actix_web::dev::Service;
 use actix_web::error::{ErrorBadRequest, ErrorInternalServerError};
-use actix_web::{Error, HttpResponse, web};
+use actix_web::test::TestRequest;
+use actix_web::{App, Error, HttpResponse, web};
 use insta::assert_snapshot;
+use opentelemetry::TraceId;
 use opentelemetry::trace::SpanKind;
 use opentelemetry_sdk::trace::SpanData;
 
-use crate::fixture::{Server, lines, raw, show, spans_of, text};
+use crate::fixture::{Server, lines, raw, show, spans_of, text, told};
 
 fn start() -> Server {
     Server::start(|_, config| {
@@ -88,7 +91,7 @@ async fn hosts_with_and_without_a_port() {
         let request =
             format!("GET /ok/1 HTTP/1.1\r\nhost: {host}\r\ntraceparent: 00-{id}-b7ad6b7169203331-01\r\n");
         crate::fixture::bytes(server.port, &format!("{request}connection: close\r\n\r\n")).await;
-        let spans = spans_of(opentelemetry::TraceId::from_hex(&id).unwrap(), 1).await;
+        let spans = spans_of(TraceId::from_hex(&id).unwrap(), 1).await;
         assert_eq!(
             (text(&spans[0], "server.address"), text(&spans[0], "server.port")),
             (address.into(), port.into())
@@ -109,4 +112,23 @@ async fn the_user_is_on_the_server_span_and_on_the_span_that_found_out() {
     let times = span.attributes.iter().filter(|kv| kv.key.as_str() == "app.user_id").count();
     assert_eq!(times, 1, "once, though it was told twice");
     server.stop().await;
+}
+
+/// A time limit around the app drops the request's future in the middle.
+#[actix_web::test]
+async fn a_dropped_request_says_so() {
+    told();
+    let app = App::new()
+        .wrap(telemetry::actix::trace())
+        .route("/never", web::get().to(std::future::pending::<HttpResponse>));
+    let app = actix_web::test::init_service(app).await;
+    let id = "6a0000000000000000000000d20bbed0";
+    let request = TestRequest::get()
+        .uri("/never")
+        .insert_header(("traceparent", format!("00-{id}-00f067aa0ba902b7-01")));
+    let mut answer = Box::pin(app.call(request.to_request()));
+    assert!(futures::poll!(&mut answer).is_pending());
+    drop(answer);
+    let spans = spans_of(TraceId::from_hex(id).unwrap(), 1).await;
+    assert_eq!((spans[0].name.as_ref(), text(&spans[0], "error.type").as_str()), ("GET", "cancelled"));
 }
