@@ -49,12 +49,14 @@ pub enum InitError {
 }
 
 /// Starts telemetry as `config` says: spans to its destinations, log lines to standard output.
+#[allow(clippy::needless_pass_by_value, reason = "a configuration is used once")]
 pub fn init(config: Config) -> Result<Guard, InitError> {
     let (processor, pipeline) = export::pipeline(&config.export)?;
     install(&config, processor, Some(pipeline))
 }
 
 /// The same with a span processor of your own in place of ours; for tests that look at the spans.
+#[allow(clippy::needless_pass_by_value, reason = "a configuration is used once")]
 pub fn init_with(config: Config, processor: impl SpanProcessor + 'static) -> Result<Guard, InitError> {
     install(&config, processor, None)
 }

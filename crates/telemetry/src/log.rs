@@ -333,10 +333,8 @@ mod tests {
         let events = Events { service: "test".to_owned(), format, colours: false, output };
         tracing::subscriber::with_default(tracing_subscriber::registry().with(events), f);
         let lines = lines.lock().unwrap();
-        lines
-            .lines()
-            .map(|line| format!("{}\n", line.split_once('Z').map_or(line, |(_, rest)| rest)))
-            .collect()
+        let timeless = lines.lines().map(|line| line.split_once('Z').map_or(line, |(_, rest)| rest));
+        timeless.flat_map(|line| [line, "\n"]).collect()
     }
 
     #[test]

@@ -111,13 +111,13 @@ thread_local! {
 /// An id that X-Ray's time-range queries find: the epoch first, then 96 random bits.
 pub(crate) fn new_trace_id() -> TraceId {
     let epoch = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs() as u32);
-    let random = RANDOM.with_borrow_mut(|rng| rng.random::<[u8; 12]>());
+    let random = RANDOM.with_borrow_mut(RngExt::random::<[u8; 12]>);
     TraceId::from_bytes(xray::TraceId::new(epoch, random).to_bytes())
 }
 
 pub(crate) fn new_span_id() -> SpanId {
     // Zero is no id: one chance in 2^64 of an unlinked span, against a loop on every span.
-    SpanId::from(RANDOM.with_borrow_mut(|rng| rng.random::<u64>()))
+    SpanId::from(RANDOM.with_borrow_mut(RngExt::random::<u64>))
 }
 
 /// Holds a sampled root's trace id out to the id generator, until the SERVER span is built or this is dropped.

@@ -1,6 +1,7 @@
 //! One initialisation for the whole binary, since a process has one set of globals. Tests tell their own spans and
 //! lines apart by trace id or tag.
 
+use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
@@ -104,9 +105,7 @@ impl Server {
         });
         let server = server.workers(1).disable_signals().listen(listener).unwrap().run();
         let handle = server.handle();
-        // The accept loop belongs to no request.
-        #[allow(clippy::disallowed_methods)]
-        actix_web::rt::spawn(server);
+        telemetry::spawn(server);
         Self { port, handle }
     }
 
@@ -123,7 +122,7 @@ impl Server {
 /// A client without tracing: the world outside.
 pub(crate) fn outside() -> awc::Client {
     let connector = awc::Connector::new().limit(0).timeout(Duration::from_secs(30));
-    awc::Client::builder().connector(connector).timeout(Duration::from_secs(60)).disable_redirects().finish()
+    awc::Client::builder().connector(connector).timeout(Duration::from_mins(1)).disable_redirects().finish()
 }
 
 /// Sends a request as its bytes stand here, since clients repair what we want broken: `request` is the method and the
@@ -131,9 +130,10 @@ pub(crate) fn outside() -> awc::Client {
 pub(crate) async fn raw(port: u16, request: &str, headers: &[String], body: &str) -> Response {
     let mut text = format!("{request} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nconnection: close\r\n");
     for header in headers {
-        text.push_str(&format!("{header}\r\n"));
+        text.extend([header.as_str(), "\r\n"]);
     }
-    text.push_str(&format!("content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", body.len()));
+    let length = body.len();
+    let _ = write!(text, "content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}");
     let answer = bytes(port, &text).await;
     let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
     let mut lines = head.lines();
@@ -204,7 +204,6 @@ pub(crate) async fn spans_of(trace_id: TraceId, count: usize) -> Vec<SpanData> {
 
 /// A span as text: kind, name, status, then its attributes, events and links. Ports and ids of the run are masked.
 pub(crate) fn show(span: &SpanData) -> String {
-    use std::fmt::Write as _;
     let mut text = format!("{:?} {} {:?}\n", span.span_kind, span.name, span.status);
     let mut attributes: Vec<_> =
         span.attributes.iter().map(|kv| format!("{}={}", kv.key, kv.value)).collect();

@@ -1,5 +1,7 @@
 //! Both dialects through a real service: what comes in, what a call made inside takes on, what the client hears.
 
+use std::fmt::Write as _;
+
 use actix_web::{HttpRequest, HttpResponse, web};
 use opentelemetry::Context;
 use opentelemetry::baggage::BaggageExt;
@@ -35,7 +37,7 @@ async fn echo(request: HttpRequest) -> String {
                 "x-amzn-trace-id" => value.replace_range(48..64, "SPAN"),
                 _ => {}
             }
-            echoed.push_str(&format!("{name}: {value}\n"));
+            let _ = writeln!(echoed, "{name}: {value}");
         }
     }
     echoed.replace(ID, "ID").replace(XRAY_ID, "XID")

@@ -1,5 +1,7 @@
 //! Telemetry from outside: real servers, real sockets, and every span and log line looked at.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 // By the name under which the services know it.
 extern crate throughline_telemetry as telemetry;
 

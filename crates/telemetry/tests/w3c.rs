@@ -254,7 +254,7 @@ type Recorded = Arc<Mutex<HashMap<String, (Vec<String>, Vec<String>)>>>;
 
 struct Suite {
     service: Server,
-    recorder: Server,
+    neighbour: Server,
     recorded: Recorded,
 }
 
@@ -262,7 +262,7 @@ impl Suite {
     fn start() -> Self {
         let recorded = Recorded::default();
         let service = Server::start(|_, config| forward::routes(config));
-        let recorder = {
+        let neighbour = {
             let recorded = recorded.clone();
             Server::start(move |_, config| {
                 config
@@ -270,7 +270,7 @@ impl Suite {
                     .route("/record/{call}", web::post().to(record));
             })
         };
-        Self { service, recorder, recorded }
+        Self { service, neighbour, recorded }
     }
 
     /// Has the service make `calls` calls, and gives the `traceparent` and `tracestate` of each.
@@ -278,7 +278,7 @@ impl Suite {
         let ids = format!("{TRACE_ID}-{PARENT_ID}");
         let lines: Vec<_> = lines.iter().map(|l| l.replace("IDS", &ids).replace("ID", TRACE_ID)).collect();
         let call =
-            |n: usize| json!({"url": self.recorder.url(&format!("/record/{key}.{n}")), "arguments": []});
+            |n: usize| json!({"url": self.neighbour.url(&format!("/record/{key}.{n}")), "arguments": []});
         let body = serde_json::Value::from((0..calls).map(call).collect::<Vec<_>>());
         let response = raw(self.service.port, "POST /test", &lines, &body.to_string()).await;
         assert_eq!(response.status, 200, "{lines:?}");
@@ -340,5 +340,5 @@ async fn the_validation_suite() {
     assert_eq!(ids(&random[0].0).2 & 2, 2, "propagates_random_flag");
     assert_eq!(cases.len() + more.len() + 1, 41, "as many as the suite has");
     suite.service.stop().await;
-    suite.recorder.stop().await;
+    suite.neighbour.stop().await;
 }

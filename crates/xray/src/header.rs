@@ -77,7 +77,7 @@ impl Header {
                 "Parent" if parent.is_none() => parent = Some(value.parse().ok()),
                 "Sampled" if sampled.is_none() => sampled = Some(parse_sampled(value)),
                 "Lineage" if lineage.is_none() => {
-                    lineage = Some(value).filter(|v| is_lineage(v)).map(str::to_owned)
+                    lineage = Some(value).filter(|v| is_lineage(v)).map(str::to_owned);
                 }
                 "Root" | "Parent" | "Sampled" | "Lineage" | "Self" => {}
                 _ if extra.len() < MAX_EXTRA && is_token(key) && is_token(value) => {

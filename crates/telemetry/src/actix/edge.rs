@@ -14,7 +14,7 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 ///
 /// Our own pages keep their trace id, and what they sampled is decided again by the browser's own rule over the id,
 /// so that no half traces arise. A stranger gets a new trace with a link to theirs. Baggage from outside is dropped.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct EdgePolicy {
     /// The ratio with which our pages sample; 1 believes them all.
     pub browser_ratio: f64,

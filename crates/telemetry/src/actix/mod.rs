@@ -95,19 +95,15 @@ where
         let _chosen = Chosen::hold(start.root);
         server_span::link(start.link);
         let inner = self.inner.call(request);
-        match server_span::take_started() {
+        if let Some(context) = server_span::take_started() {
             // TracingLogger enters the span around every poll, and with it the span's Context.
-            Some(context) => {
-                let answer = Traceparent::from(context.span().span_context());
-                let server = Some(Rc::new(Server { context, user_known: Cell::new(false) }));
-                TraceFuture { inner, unsampled: None, server, answer }
-            }
-            None => {
-                let parent = start.context.span().span_context().clone();
-                let answer = Traceparent { span_id: new_span_id(), ..Traceparent::from(&parent) };
-                TraceFuture { inner, unsampled: Some(start.context), server: None, answer }
-            }
+            let answer = Traceparent::from(context.span().span_context());
+            let server = Some(Rc::new(Server { context, user_known: Cell::new(false) }));
+            return TraceFuture { inner, unsampled: None, server, answer };
         }
+        let caller = Traceparent::from(start.context.span().span_context());
+        let answer = Traceparent { span_id: new_span_id(), ..caller };
+        TraceFuture { inner, unsampled: Some(start.context), server: None, answer }
     }
 }
 

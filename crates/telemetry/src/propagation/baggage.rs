@@ -35,10 +35,11 @@ pub(crate) fn parse<'a>(lines: impl IntoIterator<Item = &'a [u8]>) -> Option<Bag
                 continue;
             };
             let (key, value) = (key.trim_matches([' ', '\t']), value.trim_matches([' ', '\t']));
-            if is_token(key) && value.bytes().all(is_value_byte) {
-                if let Ok(value) = percent_decode_str(value).decode_utf8() {
-                    baggage.insert(key.to_owned(), value.into_owned());
-                }
+            if is_token(key)
+                && value.bytes().all(is_value_byte)
+                && let Ok(value) = percent_decode_str(value).decode_utf8()
+            {
+                baggage.insert(key.to_owned(), value.into_owned());
             }
         }
     }

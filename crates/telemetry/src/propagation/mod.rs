@@ -94,8 +94,8 @@ impl Caller {
     /// The parent of our SERVER span, with the verdict in place of what the caller claimed.
     pub(crate) fn as_parent(&self, span_id: SpanId, sampled: bool, tracestate: Option<&str>) -> SpanContext {
         let flags = self.random.with_sampled(sampled);
-        let trace_state = tracestate.map(tracestate::to_trace_state).unwrap_or_default();
-        SpanContext::new(self.trace_id, span_id, flags, true, trace_state)
+        let state = tracestate.map(tracestate::to_trace_state).unwrap_or_default();
+        SpanContext::new(self.trace_id, span_id, flags, true, state)
     }
 }
 
