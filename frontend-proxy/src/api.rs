@@ -1,4 +1,7 @@
 //! `/api/*`, streamed to the gateway and back.
+//!
+//! awc passes a request's body on whenever its buffer is full, and reads the answer once the request has gone out; a
+//! gateway that refuses in the middle of a body is heard at its end.
 
 use std::collections::HashSet;
 use std::time::Duration;

@@ -69,7 +69,7 @@ impl Application {
         let server =
             Server::bind_with_untraced(&settings, Tracing::Edge(policy), ready, untraced, move |app| {
                 app.app_data(Data::new(Gateway::new(&config.gateway_url, config.api_timeout)))
-                    .service(web::resource("/api/{path:.*}").to(api::forward))
+                    .service(web::resource("/api/{path}*").to(api::forward))
                     .app_data(pages.clone())
                     .configure(pages::routes);
             })?;
