@@ -209,6 +209,8 @@ impl Store {
             .await?
             .rows_affected();
         }
+        // Without statistics the first feeds would read all of it and sort; autovacuum comes a minute later.
+        sqlx::query_file!("src/sql/analyze.sql").execute(&mut tx).await?;
         tx.commit().await?;
         Ok(written)
     }

@@ -1,4 +1,4 @@
-//! A small vocabulary. A template's `{slot}` takes any word of that slot.
+//! A small vocabulary. A template's `{slot}` takes any word of that slot, but no word twice.
 
 use rand::RngExt;
 use rand::rngs::StdRng;
@@ -18,7 +18,8 @@ fn fill(rng: &mut StdRng, templates: &[&str]) -> String {
         let (slot, after) = after.split_once('}').expect("a slot that is opened is closed");
         let (_, words) = SLOTS.iter().find(|(name, _)| *name == slot).expect("a slot that has words");
         text.push_str(before);
-        text.push_str(pick(rng, &words.split('|').collect::<Vec<_>>()));
+        let words: Vec<_> = words.split('|').filter(|word| !text.contains(word)).collect();
+        text.push_str(pick(rng, &words));
         rest = after;
     }
     text.push_str(rest);
@@ -58,7 +59,7 @@ const POSTS: &[&str] = &[
     "Cloud homework, week {number}: everything is green and I do not know why.",
     "Rubber duck of the week: the {animal} from {place}. It just stares until I see the bug.",
     "Pairing {when}. We wrote {number} lines and deleted more. Good day.",
-    "Open rehearsal at {place} {when}: {instrument}, {instrument} and one very loud cough.",
+    "Open rehearsal at {place} {soon}: {instrument}, {instrument} and one very loud cough.",
     "If you hear {instrument} from {place} at dawn: sorry, and also no.",
     "Film night at {place}. Bring a blanket, {weather_low} is forecast.",
     "Chess at {place}, {when}. The {animal} took my queen. Literally.",
@@ -69,7 +70,7 @@ const POSTS: &[&str] = &[
     "Taught the {animal} to high-five {when}. It now wants {dish} for everything.",
     "Night shift. Coffee number {number}, and the city is all mine.",
     "Unpopular opinion: {dish} counts as breakfast.",
-    "Anyone up for a walk around {place} {when}? I bring {dish}.",
+    "Anyone up for a walk around {place} {soon}? I bring {dish}.",
 ];
 
 const REPLIES: &[&str] = &[
@@ -97,7 +98,7 @@ const REPLIES: &[&str] = &[
     "Sounds like a job for a {colour} umbrella.",
     "Teach me.",
     "The {animal} knows more than it says.",
-    "I will bring {dish} {when}.",
+    "I will bring {dish} {soon}.",
 ];
 
 const SLOTS: &[(&str, &str)] = &[
@@ -126,6 +127,7 @@ const SLOTS: &[(&str, &str)] = &[
     ("colour", "red|yellow|teal|violet|scarlet|mint green|cobalt blue"),
     ("number", "3|4|5|7|9|12|15|20|21|40"),
     ("when", "this morning|at noon|last night|on Sunday|after work|at sunrise|all afternoon"),
+    ("soon", "tomorrow|tonight|on Sunday|after work|at noon|at sunrise"),
     ("weather", "Thick fog|First frost|Warm rain|A clear sky|Wind from the sea|Soft snow|Late sun"),
     ("weather_low", "light rain|a cold breeze|late sun|a starry sky|fog|thunder"),
 ];
