@@ -153,7 +153,7 @@ impl Received {
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
 }
 
 fn plain(value: Option<opentelemetry_proto::tonic::common::v1::AnyValue>) -> String {

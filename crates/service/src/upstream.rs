@@ -187,8 +187,9 @@ impl Failure {
 impl From<SendRequestError> for Failure {
     fn from(error: SendRequestError) -> Self {
         match error {
-            SendRequestError::Timeout => Self::Slow,
-            SendRequestError::Connect(awc::error::ConnectError::Timeout) => Self::Slow,
+            SendRequestError::Timeout | SendRequestError::Connect(awc::error::ConnectError::Timeout) => {
+                Self::Slow
+            }
             SendRequestError::Connect(error) => Self::Unreachable(error.to_string()),
             error => Self::Broken(error.to_string()),
         }

@@ -19,7 +19,7 @@ impl Config {
         Ok(Self {
             server: Settings::from_env("127.0.0.1:4569", env)?,
             db: DbConfig::from_env(env)?,
-            token_lifetime: env.millis_or("TOKEN_LIFETIME", Duration::from_secs(3600))?,
+            token_lifetime: env.millis_or("TOKEN_LIFETIME", Duration::from_hours(1))?,
         })
     }
 }

@@ -166,7 +166,8 @@ impl From<sqlx::Error> for StoreError {
             _ => {}
         }
         // SQLSTATE classes 08 (connection), 53 (out of resources) and 57 (operator intervention, statement timeout).
-        let state = error.as_database_error().and_then(|e| e.code()).unwrap_or_default().into_owned();
+        let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+        let state = code.unwrap_or_default().into_owned();
         match error {
             sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) => {
                 Self::Unreachable(error)

@@ -1,5 +1,7 @@
 //! The users service over HTTP, on a real Postgres.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod accounts;
 mod profiles;
 mod seeding;

@@ -29,8 +29,8 @@ const MAX_NAME: usize = 256;
 /// A stack trace of some thirty frames.
 const MAX_STRING: usize = 4096;
 
-const MAX_AGE: Duration = Duration::from_secs(3600);
-const MAX_AHEAD: Duration = Duration::from_secs(600);
+const MAX_AGE: Duration = Duration::from_hours(1);
+const MAX_AHEAD: Duration = Duration::from_mins(10);
 
 /// W3C's sampled flag, and OTLP's two bits that say whether the parent was in another process.
 const FLAGS: u32 = 0x301;
@@ -53,7 +53,7 @@ pub(super) fn clean(export: ExportTraceServiceRequest, sender: &Sender) -> Clean
     let (mut accepted, mut refused) = (0_usize, 0_u64);
     let mut resource_spans = Vec::new();
     for ours in export.resource_spans {
-        let resource = resource(ours.resource);
+        let resource = resource(ours.resource.as_ref());
         let mut scope_spans = Vec::new();
         for theirs in ours.scope_spans {
             let mut spans = Vec::new();
@@ -68,7 +68,7 @@ pub(super) fn clean(export: ExportTraceServiceRequest, sender: &Sender) -> Clean
             }
             if !spans.is_empty() {
                 scope_spans.push(ScopeSpans {
-                    scope: theirs.scope.map(scope),
+                    scope: theirs.scope.as_ref().map(scope),
                     spans,
                     schema_url: String::new(),
                 });
@@ -85,7 +85,7 @@ pub(super) fn clean(export: ExportTraceServiceRequest, sender: &Sender) -> Clean
     Cleaned { export: ExportTraceServiceRequest { resource_spans }, accepted: accepted as u64, refused }
 }
 
-fn resource(theirs: Option<Resource>) -> Resource {
+fn resource(theirs: Option<&Resource>) -> Resource {
     let mut attributes = vec![string(SERVICE_NAME, BROWSER_SERVICE), string(TELEMETRY_ORIGIN, "browser")];
     for key in RESOURCE_KEYS {
         let said = theirs.iter().flat_map(|theirs| &theirs.attributes).find(|said| said.key == key);
@@ -96,7 +96,7 @@ fn resource(theirs: Option<Resource>) -> Resource {
     Resource { attributes, ..Resource::default() }
 }
 
-fn scope(theirs: InstrumentationScope) -> InstrumentationScope {
+fn scope(theirs: &InstrumentationScope) -> InstrumentationScope {
     InstrumentationScope {
         name: cut(&theirs.name, MAX_NAME).to_owned(),
         version: cut(&theirs.version, MAX_KEY).to_owned(),
