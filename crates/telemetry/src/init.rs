@@ -139,7 +139,7 @@ fn install(
         recording,
         sampler: config.sampler,
         baggage_allowed: config.baggage_allowed.clone(),
-        pipeline,
+        pipeline: pipeline.filter(|_| recording),
     };
     STATE.set(state).map_err(|_| InitError::Twice)?;
 

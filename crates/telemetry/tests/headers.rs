@@ -22,7 +22,15 @@ fn start() -> Server {
 }
 
 async fn through(port: web::Data<u16>, client: web::Data<awc::Client>) -> HttpResponse {
-    let mut response = client.get(format!("http://127.0.0.1:{}/echo", **port)).send().await.unwrap();
+    // As a proxy does that copies what came in: none of it may reach the next service.
+    let request = client
+        .get(format!("http://127.0.0.1:{}/echo", **port))
+        .insert_header(("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"))
+        .insert_header(("tracestate", "copied=1"))
+        .insert_header(("x-amzn-trace-id", "Root=1-00000001-aaaaaaaaaaaaaaaaaaaaaaaa"))
+        .append_header(("baggage", "copied=1"))
+        .append_header(("baggage", "copied=2"));
+    let mut response = request.send().await.unwrap();
     HttpResponse::Ok().body(response.body().await.unwrap())
 }
 

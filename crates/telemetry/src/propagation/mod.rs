@@ -99,21 +99,18 @@ impl Caller {
     }
 }
 
-/// Writes the headers of a call that is made in `cx` by the span of `own`.
+/// Writes the headers of a call that is made in `cx` by the span of `own`. What a proxy copied from its own caller
+/// is replaced, or taken out: it belongs to another span, and baggage leaves by the allow-list alone.
 pub(crate) fn inject(cx: &Context, own: Traceparent, allowed: &[String], headers: &mut HeaderMap) {
     let carried = cx.get::<Carried>();
     insert(headers, TRACEPARENT, &own.to_bytes());
-    if let Some(tracestate) = carried.and_then(|c| c.tracestate.as_deref()) {
-        insert(headers, TRACESTATE, tracestate.as_bytes());
-    }
+    replace(headers, TRACESTATE, carried.and_then(|c| c.tracestate.as_deref()));
     let header = xray_header(own);
     match carried.and_then(|c| c.xray.as_deref()) {
         Some(extra) => insert(headers, XRAY, &[&header[..], extra.as_bytes()].concat()),
         None => insert(headers, XRAY, &header),
     }
-    if let Some(baggage) = baggage::format(cx.baggage(), allowed) {
-        insert(headers, BAGGAGE, baggage.as_bytes());
-    }
+    replace(headers, BAGGAGE, baggage::format(cx.baggage(), allowed).as_deref());
 }
 
 /// Tells the client which trace it was in: W3C's `traceresponse`, `server-timing` for the browser's timeline, and
@@ -162,6 +159,13 @@ fn xray_extra(header: &xray::Header) -> Option<String> {
 fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderValue> {
     let mut values = headers.get_all(name);
     values.next().filter(|_| values.next().is_none())
+}
+
+fn replace(headers: &mut HeaderMap, name: HeaderName, value: Option<&str>) {
+    match value {
+        Some(value) => insert(headers, name, value.as_bytes()),
+        None => drop(headers.remove(name)),
+    }
 }
 
 fn insert(headers: &mut HeaderMap, name: HeaderName, value: &[u8]) {
