@@ -52,7 +52,7 @@ impl Store {
     ) -> Result<Vec<Activity>, StoreError> {
         Ok(sqlx::query_file_as!(
             Activity,
-            "src/sql/home_feed.sql",
+            "sql/home_feed.sql",
             now,
             page.before.created_at,
             page.before.uuid,
@@ -70,7 +70,7 @@ impl Store {
     ) -> Result<Vec<Activity>, StoreError> {
         Ok(sqlx::query_file_as!(
             Activity,
-            "src/sql/user_feed.sql",
+            "sql/user_feed.sql",
             now,
             page.before.created_at,
             page.before.uuid,
@@ -89,7 +89,7 @@ impl Store {
     ) -> Result<Vec<Activity>, StoreError> {
         Ok(sqlx::query_file_as!(
             Activity,
-            "src/sql/search.sql",
+            "sql/search.sql",
             now,
             page.before.created_at,
             page.before.uuid,
@@ -109,7 +109,7 @@ impl Store {
     ) -> Result<Vec<Activity>, StoreError> {
         Ok(sqlx::query_file_as!(
             Activity,
-            "src/sql/notifications.sql",
+            "sql/notifications.sql",
             now,
             page.before.created_at,
             page.before.uuid,
@@ -121,9 +121,7 @@ impl Store {
     }
 
     pub(crate) async fn post(&self, now: DateTime<Utc>, uuid: Uuid) -> Result<Option<Activity>, StoreError> {
-        Ok(sqlx::query_file_as!(Activity, "src/sql/show_post.sql", now, uuid)
-            .fetch_optional(&self.db)
-            .await?)
+        Ok(sqlx::query_file_as!(Activity, "sql/show_post.sql", now, uuid).fetch_optional(&self.db).await?)
     }
 
     /// The oldest first, at most `limit`.
@@ -133,7 +131,7 @@ impl Store {
         uuid: Uuid,
         limit: i64,
     ) -> Result<Vec<Activity>, StoreError> {
-        Ok(sqlx::query_file_as!(Activity, "src/sql/list_replies.sql", now, uuid, limit)
+        Ok(sqlx::query_file_as!(Activity, "sql/list_replies.sql", now, uuid, limit)
             .fetch_all(&self.db)
             .await?)
     }
@@ -147,7 +145,7 @@ impl Store {
     ) -> Result<Activity, StoreError> {
         Ok(sqlx::query_file_as!(
             Activity,
-            "src/sql/create_post.sql",
+            "sql/create_post.sql",
             Uuid::now_v7(),
             author,
             message.as_ref(),
@@ -168,7 +166,7 @@ impl Store {
     ) -> Result<Option<Activity>, StoreError> {
         Ok(sqlx::query_file_as!(
             Activity,
-            "src/sql/create_reply.sql",
+            "sql/create_reply.sql",
             Uuid::now_v7(),
             author,
             message.as_ref(),
@@ -181,23 +179,20 @@ impl Store {
 
     /// Deletes at most `limit` posts that expired by `now`, and tells how many; their replies go with them.
     pub(crate) async fn sweep_expired(&self, now: DateTime<Utc>, limit: i64) -> Result<u64, StoreError> {
-        Ok(sqlx::query_file!("src/sql/sweep_expired.sql", now, limit)
-            .execute(&self.db)
-            .await?
-            .rows_affected())
+        Ok(sqlx::query_file!("sql/sweep_expired.sql", now, limit).execute(&self.db).await?.rows_affected())
     }
 
     /// Writes `posts` and then `replies`, but only into an empty table; tells how many rows that were.
     pub(crate) async fn seed(&self, posts: &[Activity], replies: &[Activity]) -> Result<u64, StoreError> {
         let mut tx = self.db.begin().await?;
-        if !sqlx::query_file_scalar!("src/sql/is_empty.sql").fetch_one(&mut tx).await? {
+        if !sqlx::query_file_scalar!("sql/is_empty.sql").fetch_one(&mut tx).await? {
             tx.rollback().await?;
             return Ok(0);
         }
         let mut written = 0;
         for rows in [posts, replies] {
             written += sqlx::query_file!(
-                "src/sql/seed_posts.sql",
+                "sql/seed_posts.sql",
                 &column(rows, |row| row.uuid),
                 &column(rows, |row| row.user_uuid),
                 &column(rows, |row| row.message.clone()),
@@ -210,7 +205,7 @@ impl Store {
             .rows_affected();
         }
         // Without statistics the first feeds would read all of it and sort; autovacuum comes a minute later.
-        sqlx::query_file!("src/sql/analyze.sql").execute(&mut tx).await?;
+        sqlx::query_file!("sql/analyze.sql").execute(&mut tx).await?;
         tx.commit().await?;
         Ok(written)
     }

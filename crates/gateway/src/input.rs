@@ -1,32 +1,31 @@
 //! What is checked before anybody else is asked: it saves a call, and the answer is as clear as the service's own.
 
-use service::Problem;
 use uuid::Uuid;
 
-const MAX_MESSAGE_CHARS: usize = 280;
+use crate::error::Error;
+
+pub(crate) const MAX_MESSAGE_CHARS: usize = 280;
 const MAX_HANDLE: usize = 24;
 
 /// 1 to 280 characters, as the activities service counts them.
-pub(crate) fn message(text: &str) -> Result<(), Problem> {
+pub(crate) fn message(text: &str) -> Result<(), Error> {
     match text.trim().chars().count() {
-        0 => Err(Problem::invalid("the message is empty")),
-        n if n > MAX_MESSAGE_CHARS => {
-            Err(Problem::invalid(format!("the message has {n} characters; at most {MAX_MESSAGE_CHARS} fit")))
-        }
+        0 => Err(Error::MessageBlank),
+        n if n > MAX_MESSAGE_CHARS => Err(Error::MessageTooLong(n)),
         _ => Ok(()),
     }
 }
 
 /// A handle that cannot exist does not exist. What passes needs no escaping in a path.
-pub(crate) fn handle(text: &str) -> Result<&str, Problem> {
+pub(crate) fn handle(text: &str) -> Result<&str, Error> {
     let valid = (1..=MAX_HANDLE).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    if valid { Ok(text) } else { Err(Problem::not_found("nobody has that handle")) }
+    if valid { Ok(text) } else { Err(Error::NoSuchHandle) }
 }
 
 /// The same for an activity.
-pub(crate) fn uuid(text: &str) -> Result<Uuid, Problem> {
-    text.parse().map_err(|_| Problem::not_found("no activity has that id; an id is a uuid"))
+pub(crate) fn uuid(text: &str) -> Result<Uuid, Error> {
+    text.parse().map_err(|_| Error::NoSuchActivity)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 mod compose;
 mod config;
+mod error;
 mod input;
 mod routes;
 mod session;

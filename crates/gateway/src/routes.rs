@@ -16,6 +16,7 @@ use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
 use service::Problem;
 
+use crate::error::Error;
 use crate::session::drop_refused_cookie;
 
 pub(crate) fn register(app: &mut ServiceConfig) {
@@ -40,5 +41,5 @@ pub(crate) fn register(app: &mut ServiceConfig) {
 
 /// A scope does not inherit the server's own.
 async fn no_such_route() -> Result<HttpResponse, Problem> {
-    Err(Problem::not_found("there is nothing at this path"))
+    Err(Error::NoSuchRoute.into())
 }
