@@ -131,7 +131,7 @@ function TraceRow({ trace, longest }: { trace: Summary; longest: number }) {
       </span>
       <span className="trace-duration">
         <span className="track">
-          <i className={hue(trace.service)} data-failed={failed} style={{ width: `${(100 * trace.duration_nano) / longest}%` }} />
+          <i data-failed={failed} style={{ width: `${(100 * trace.duration_nano) / longest}%` }} />
         </span>
         {duration(trace.duration_nano)}
       </span>

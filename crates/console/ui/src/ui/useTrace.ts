@@ -1,0 +1,63 @@
+import { useEffect, useState } from 'react';
+
+import { ApiError, getTrace, watchTraces } from '../api';
+import type { Trace } from '../shapes';
+
+export interface Loaded {
+  readonly trace: Trace;
+  /** Whether its spans carry attributes, events and links. */
+  readonly whole: boolean;
+}
+
+/** A trace that grows while one looks at it. */
+export function useTrace(id: string): { loaded: Loaded | null; failure: ApiError | null } {
+  const [loaded, setLoaded] = useState<Loaded | null>(null);
+  const [failure, setFailure] = useState<ApiError | null>(null);
+
+  useEffect(() => {
+    const asked = new AbortController();
+    let spans = -1;
+    let isAsking = false;
+    let isStale = false;
+    let pause: ReturnType<typeof setTimeout> | undefined;
+
+    const ask = async () => {
+      if (isAsking) {
+        isStale = true;
+        return;
+      }
+      isAsking = true;
+      isStale = false;
+      const began = performance.now();
+      try {
+        const next = await getTrace(id, asked.signal);
+        if (next.trace.spans.length !== spans) setLoaded(next);
+        spans = next.trace.spans.length;
+        setFailure(null);
+      } catch (error) {
+        if (!asked.signal.aborted) setFailure(error instanceof ApiError ? error : new ApiError(0, 'This trace cannot be shown', String(error)));
+      }
+      // A large trace that is still arriving is asked for half of the time at most.
+      pause = setTimeout(() => {
+        isAsking = false;
+        if (isStale) void ask();
+      }, performance.now() - began);
+    };
+
+    const stop = watchTraces(
+      { trace_id: id },
+      {
+        onReload: () => void ask(),
+        onTraces: (traces) => {
+          if (traces.some(({ span_count }) => span_count !== spans)) void ask();
+        },
+      },
+    );
+    return () => {
+      asked.abort();
+      clearTimeout(pause);
+      stop();
+    };
+  }, [id]);
+  return { loaded, failure };
+}
