@@ -5,5 +5,6 @@
 mod accounts;
 mod profiles;
 mod seeding;
+mod spans;
 mod support;
 mod tokens;
