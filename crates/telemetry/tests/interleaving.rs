@@ -12,7 +12,8 @@ use futures::future::join;
 use opentelemetry::trace::{FutureExt, TraceContextExt, Tracer};
 use opentelemetry::{Context, SpanId, TraceId, Value};
 use opentelemetry_sdk::trace::SpanData;
-use test_support::eventually;
+use telemetry::postgres::{Db, DbConfig, Mode};
+use test_support::{TestDb, eventually};
 use tracing::Instrument;
 
 use crate::fixture::{Server, attribute, ids, outside, text, told};
@@ -57,7 +58,7 @@ struct Expect {
 
 /// Every span that a sampled request makes, and the span it belongs under. A leaf's SERVER span belongs under the
 /// CLIENT span of its call.
-const TREE: [(&str, &str); 14] = [
+const TREE: [(&str, &str); 15] = [
     ("outer", "GET /work/{n}"),
     ("left", "outer"),
     ("right", "outer"),
@@ -72,9 +73,12 @@ const TREE: [(&str, &str); 14] = [
     ("leaf", "GET /leaf/{n}"),
     ("spawned", "GET /work/{n}"),
     ("blocked", "GET /work/{n}"),
+    ("SELECT", "GET /work/{n}"),
 ];
 /// Only in every thirteenth request.
 const CANCELLED: (&str, &str) = ("cancelled", "GET /work/{n}");
+/// Only where a statement waited for a connection.
+const WAIT: &str = "acquire connection";
 /// Made while the body streams.
 const CHUNKS: usize = 2;
 const CHUNK: (&str, &str) = ("chunk", "GET /work/{n}");
@@ -85,11 +89,19 @@ type Received = Arc<Mutex<Vec<(usize, String, String)>>>;
 #[actix_web::test]
 async fn no_span_and_no_line_ends_up_in_another_request() {
     let received = Received::default();
+    let database = TestDb::new().await;
+    let config = DbConfig {
+        mode: Mode::Always,
+        acquire_timeout: Duration::from_mins(1),
+        ..DbConfig::new(database.url())
+    };
+    let db = Db::connect(&config).await.unwrap();
     let server = {
         let received = received.clone();
         Server::start(move |_, config| {
             config
                 .app_data(web::Data::new(received.clone()))
+                .app_data(web::Data::new(db.clone()))
                 .route("/work/{n}", web::get().to(work))
                 .route("/leaf/{n}", web::get().to(leaf));
         })
@@ -102,9 +114,13 @@ async fn no_span_and_no_line_ends_up_in_another_request() {
         .await;
 
     let expected: usize = answers.iter().map(Answer::spans_expected).sum();
-    let spans = eventually("every span has ended", || async {
-        let spans = told().spans(|span| tag(span).is_some());
-        (spans.len() >= expected).then_some(spans)
+    let requests: HashMap<TraceId, usize> =
+        answers.iter().map(|answer| (answer.trace_id, answer.n)).collect();
+    assert_eq!(requests.len(), REQUESTS, "every request is a trace of its own");
+    let ours = |span: &SpanData| requests.contains_key(&span.span_context.trace_id());
+    let (waits, spans): (Vec<_>, Vec<_>) = eventually("every span has ended", || async {
+        let spans = told().spans(ours).into_iter().partition::<Vec<_>, _>(|span| span.name == WAIT);
+        (spans.1.len() >= expected).then_some(spans)
     })
     .await;
     server.stop().await;
@@ -114,10 +130,16 @@ async fn no_span_and_no_line_ends_up_in_another_request() {
     assert_eq!(unique.len(), spans.len(), "span ids are unique");
     let mut by_request: HashMap<usize, Vec<SpanData>> = HashMap::new();
     for span in spans {
-        by_request.entry(tag(&span).unwrap()).or_default().push(span);
+        let n = requests[&span.span_context.trace_id()];
+        assert_eq!(tag(&span).unwrap_or(n), n, "{}: in the trace of another request", span.name);
+        by_request.entry(n).or_default().push(span);
     }
     for answer in &answers {
         answer.check_spans(by_request.get(&answer.n).map(Vec::as_slice).unwrap_or_default());
+    }
+    let servers: HashMap<TraceId, SpanId> = answers.iter().map(|a| (a.trace_id, a.server)).collect();
+    for wait in waits {
+        assert_eq!(wait.parent_span_id, servers[&wait.span_context.trace_id()], "a wait under its request");
     }
     check_headers(&answers, &received.lock().unwrap());
     check_lines(&answers);
@@ -147,7 +169,7 @@ async fn request(client: &awc::Client, server: &Server, n: usize) -> Answer {
     }
     let mut response = request.send().await.unwrap();
     let status = if n.is_multiple_of(11) { 500 } else { 200 };
-    assert_eq!(response.status().as_u16(), status);
+    assert_eq!(response.status().as_u16(), status, "{n}");
     let (trace_id, span_id, flags) = ids(response.headers().get("traceresponse").unwrap().to_str().unwrap());
     let body = response.body().await.unwrap();
     assert_eq!(body.len(), CHUNKS, "the body streamed to its end");
@@ -243,7 +265,7 @@ fn check_lines(answers: &[Answer]) {
     }
 }
 
-/// Which request a span belongs to: as marked, or by the URL that it called.
+/// Which request a span belongs to: as marked, or by the URL that it called; a statement does not say.
 fn tag(span: &SpanData) -> Option<usize> {
     match attribute(span, "interleaved") {
         Some(Value::I64(n)) => Some(n as usize),
@@ -268,7 +290,12 @@ async fn jostle(n: usize) {
     }
 }
 
-async fn work(n: web::Path<usize>, port: web::Data<u16>, client: web::Data<awc::Client>) -> HttpResponse {
+async fn work(
+    n: web::Path<usize>,
+    port: web::Data<u16>,
+    client: web::Data<awc::Client>,
+    db: web::Data<Db>,
+) -> HttpResponse {
     let n = *n;
     mark(n);
     let url = format!("http://127.0.0.1:{}/leaf/{n}", **port);
@@ -282,6 +309,7 @@ async fn work(n: web::Path<usize>, port: web::Data<u16>, client: web::Data<awc::
     });
     join(outer(n), manual(n, &client, &url)).await;
     telemetry::block(move || tracing::info_span!("blocked").in_scope(|| mark(n))).await.unwrap();
+    check_database(n, &db).await;
     // A frozen request shares its head; the headers go beside it.
     let frozen = client.get(&url).freeze().unwrap();
     assert!(frozen.send().await.unwrap().status().is_success());
@@ -305,6 +333,18 @@ async fn work(n: web::Path<usize>, port: web::Data<u16>, client: web::Data<awc::
         Ok::<_, actix_web::Error>(web::Bytes::from_static(b"x"))
     });
     HttpResponse::build(status).streaming(Box::pin(chunks))
+}
+
+/// Postgres itself says whose statement it runs.
+async fn check_database(n: usize, db: &Db) {
+    let whose: String =
+        sqlx::query_scalar("select current_setting('application_name')").fetch_one(db).await.unwrap();
+    if telemetry::current::is_sampled() {
+        let (trace_id, ..) = ids(&whose);
+        assert_eq!(Some(trace_id.to_string()), telemetry::current::trace_id(), "{n}: in the database");
+    } else {
+        assert!(!whose.starts_with("00-"), "{n}: nobody's trace: {whose}");
+    }
 }
 
 async fn leaf(n: web::Path<usize>, request: HttpRequest, received: web::Data<Received>) -> HttpResponse {
