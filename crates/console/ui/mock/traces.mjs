@@ -110,15 +110,14 @@ export function homeFeed(next, startMs, { slow = 1, fail = false, late = false }
         ],
       });
     } else {
-      const select = add(activities, 'activities', 'SELECT activities', 'client', a0 + 1_200, a1 - 700, db('SELECT', 'activities', 20, HOME_SQL), { events: [{ name: 'plan received', at: a1 - 900, attributes: { 'plan.nodes': 3 } }] });
+      add(activities, 'activities', 'SELECT activities', 'client', a0 + 1_200, a1 - 700, db('SELECT', 'activities', 20, HOME_SQL), { events: [{ name: 'plan received', at: a1 - 900, attributes: { 'plan.nodes': 3 } }] });
       add(activities, 'activities', 'SELECT replies', 'client', a1 - 650, a1 - 250, db('SELECT', 'replies', 7, 'SELECT count(*) FROM replies WHERE activity_uuid = ANY($1) GROUP BY activity_uuid'));
-      void select;
       const b0 = a1 + 900;
       const toUsers = add(compose, 'gateway', 'GET', 'client', b0, b0 + batch + 3_000, { ...client('GET', 'http://127.0.0.1:4569/users?ids=REDACTED'), 'http.request.resend_count': 0 });
       const users = add(toUsers, 'users', 'GET /users', 'server', b0 + 600, b0 + batch + 2_500, { ...server('GET', '/users', '/users'), 'app.result_length': 12 });
       add(users, 'users', 'SELECT users', 'client', b0 + 1_000, b0 + 1_000 + batch, db('SELECT', 'users', 12, USERS_SQL));
     }
-    add(gateway, 'gateway', 'encode answer', 'internal', end - 1_500, end - 1_000, {});
+    add(gateway, 'gateway', 'encode answer', 'internal', end - 1_080, end - 920, {});
     if (!late) add(click, 'cruddur-web', 'render feed', 'internal', end + 2_200, end + 8_700, { 'app.posts': 20 });
   });
 }

@@ -2,7 +2,8 @@
 //
 // Walk back from the end of the root. What ran last before that moment is what was waited for: the
 // child that ended last; before that child began, the one that ended last before it; and where no child
-// ran, the span itself. Children that end after their parent did not hold it up beyond its own end.
+// ran, the span itself. A child that ends after its parent was not waited for, and of one that began before
+// it only what lies within: clocks of two machines differ, and so each moment has one span.
 
 import type { Node } from './tree';
 
@@ -16,20 +17,20 @@ export interface Stretch {
 export function criticalPath(root: Node): Map<string, Stretch[]> {
   const path = new Map<string, Stretch[]>();
   const end = (node: Node) => node.span.start_unix_nano + node.span.duration_nano;
-  const stack: { node: Node; until: number }[] = [{ node: root, until: end(root) }];
+  const stack: { node: Node; since: number; until: number }[] = [{ node: root, since: root.span.start_unix_nano, until: end(root) }];
   for (let next = stack.pop(); next; next = stack.pop()) {
-    const { node, until } = next;
-    const start = node.span.start_unix_nano;
+    const { node, since, until } = next;
+    const start = Math.max(node.span.start_unix_nano, since);
     const own: Stretch[] = [];
     let now = Math.min(until, end(node));
     for (const child of [...node.children].sort((a, b) => end(b) - end(a))) {
       const childStart = child.span.start_unix_nano;
       // Still running when a later one had begun: its tail was not waited for.
-      if (end(child) > now && childStart < now && end(child) - now > SLACK) continue;
+      if (childStart < now && end(child) - now > Math.max(SLACK, OVERLAP * child.span.duration_nano)) continue;
       const childEnd = Math.min(end(child), now);
       if (childEnd <= start || childStart >= now || childEnd <= childStart) continue;
       if (childEnd < now) own.push({ from: childEnd, to: now });
-      stack.push({ node: child, until: childEnd });
+      stack.push({ node: child, since: start, until: childEnd });
       now = Math.max(childStart, start);
     }
     if (start < now) own.push({ from: start, to: now });
@@ -38,5 +39,7 @@ export function criticalPath(root: Node): Map<string, Stretch[]> {
   return path;
 }
 
-/** Times are exact to 256 ns only, and clocks of two processes to less. */
+/** Times are exact to 256 ns only. */
 const SLACK = 1_000;
+/** The share of a span that may overlap with the one that waited for it: its last words, and clocks that differ. */
+const OVERLAP = 0.05;

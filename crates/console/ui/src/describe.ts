@@ -50,7 +50,7 @@ export function httpStatus(span: Span): number | null {
   return typeof status === 'number' ? status : null;
 }
 
-/** Why a span failed, in one line. */
+/** Why a span failed, in one line; empty when it does not say, null when it did not fail. */
 export function failure(span: Span): string | null {
   if (span.status !== 'error') return null;
   const exception = span.events.find((event) => event.name === 'exception');
@@ -59,7 +59,7 @@ export function failure(span: Span): string | null {
     text(exception?.attributes['exception.message']) ||
     text(exception?.attributes['exception.type']) ||
     text(span.attributes['error.type']) ||
-    'failed'
+    ''
   );
 }
 

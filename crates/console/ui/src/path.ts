@@ -6,6 +6,7 @@ import { station } from './describe';
 export interface Station {
   readonly name: string;
   readonly spans: number;
+  /** Failures that began here: failed spans with no failed one below. */
   readonly failed: number;
   /** Nanoseconds in which only this station worked on the trace's behalf: its spans' time without that of their children. */
   readonly own: number;
@@ -21,7 +22,7 @@ export function pathOf(forest: Forest): Station[][] {
     const step = node.parent && station(node.parent.span) !== name ? before + 1 : before;
     stepOf.set(node, step);
     const entry = found.get(name);
-    const failed = node.span.status === 'error' ? 1 : 0;
+    const failed = isOrigin(node) ? 1 : 0;
     if (entry) {
       entry.spans += 1;
       entry.failed += failed;
@@ -33,6 +34,22 @@ export function pathOf(forest: Forest): Station[][] {
   for (const [name, { step, ...rest }] of found) (steps[step] ??= []).push({ name, ...rest });
   // A station that is reached twice leaves its later step empty.
   return steps.filter((stations) => stations);
+}
+
+/** Whether a failure began here: the span failed, and nothing below it did. */
+export function isOrigin({ span, failedBelow }: Node): boolean {
+  return span.status === 'error' && failedBelow === 0;
+}
+
+/** Where the failure of a span began: down through what failed, or has failures below, to the last one. */
+export function originOf(node: Node): Node {
+  const end = ({ span }: Node) => span.start_unix_nano + span.duration_nano;
+  let at = node;
+  while (at.failedBelow > 0) {
+    const ways = at.children.filter(({ span, failedBelow }) => span.status === 'error' || failedBelow > 0);
+    at = ways.reduce((last, each) => (end(each) > end(last) ? each : last));
+  }
+  return at;
 }
 
 /** What a span took without its children, where they ran within it. */

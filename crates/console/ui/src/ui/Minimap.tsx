@@ -2,6 +2,7 @@ import { useEffect, useRef } from 'react';
 
 import { hueNumber } from '../colours';
 import { station } from '../describe';
+import { isOrigin } from '../path';
 import type { Row } from '../tree';
 import { useDragRange } from './useDragRange';
 import type { View } from './Waterfall';
@@ -57,7 +58,7 @@ function paint(canvas: HTMLCanvasElement, rows: readonly Row[], traceStart: numb
   rows.forEach(({ node }, index) => {
     if (!node) return;
     const { span } = node;
-    context.fillStyle = span.status === 'error' ? style.getPropertyValue('--alarm') : colour(hueNumber(station(span)));
+    context.fillStyle = isOrigin(node) ? style.getPropertyValue('--alarm') : colour(hueNumber(station(span)));
     const left = (span.start_unix_nano - traceStart - whole.from) / (whole.to - whole.from);
     context.fillRect(left * width, index * Math.min(tall, 6 * scale), Math.max((span.duration_nano / (whole.to - whole.from)) * width, scale), thick);
   });

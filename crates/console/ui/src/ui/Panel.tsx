@@ -2,11 +2,11 @@ import { useEffect, useState } from 'react';
 
 import { getSpan } from '../api';
 import { hue } from '../colours';
-import { database, failure, groups, httpStatus, valueText, webAddress } from '../describe';
+import { database, failure, groups, httpStatus, station, valueText, webAddress } from '../describe';
 import { duration } from '../format';
 import { xrayTraceId } from '../ids';
 import { setQuery } from '../location';
-import { ownTime } from '../path';
+import { originOf, ownTime } from '../path';
 import type { Attributes, Span, SpanEvent, Trace, Value } from '../shapes';
 import type { Node, Row } from '../tree';
 import { Copy } from './Copy';
@@ -47,6 +47,7 @@ function SpanPanel({ trace, node, span, onSelect }: { trace: Trace; node: Node; 
   const [filter, setFilter] = useState('');
   const own = ownTime(node);
   const why = failure(span);
+  const origin = originOf(node);
   const status = httpStatus(span);
   const sql = span.attributes['db.query.text'] ?? span.attributes['db.statement'];
   const attributes = Object.entries(span.attributes).filter(([key]) => key !== 'db.query.text' && key !== 'db.statement');
@@ -87,7 +88,17 @@ function SpanPanel({ trace, node, span, onSelect }: { trace: Trace; node: Node; 
         {why !== null && (
           <p className="why">
             <Icon name="warn" />
-            {why}
+            <span>
+              {why || 'Failed'}
+              {origin !== node && (
+                <>
+                  {why ? '. It began in ' : ' because of '}
+                  <button type="button" className="link" onClick={() => onSelect(origin.id)}>
+                    {station(origin.span)}: {origin.span.name}
+                  </button>
+                </>
+              )}
+            </span>
           </p>
         )}
         {sql !== undefined && (

@@ -91,7 +91,12 @@ function TraceView({ trace, whole, address }: { trace: Trace; whole: boolean; ad
   };
   const zoom = (next: View | null) => setQuery({ zoom: next === null ? null : `${Math.round(next.from)}-${Math.round(next.to)}` });
 
-  const at = () => rows.findIndex((row) => row.id === cursor.current);
+  /** The row of the cursor; when that is in a closed subtree, the row of the subtree. */
+  const at = () => {
+    const open = [cursor.current, ...ancestorsOf(forest, cursor.current ?? '')];
+    const places = new Map(rows.map(({ id }, index) => [id, index]));
+    return open.map((id) => places.get(id ?? '') ?? -1).find((place) => place !== -1) ?? -1;
+  };
   const move = (by: number) => {
     const from = at();
     const next = rows[from === -1 ? 0 : Math.min(Math.max(from + by, 0), rows.length - 1)];
@@ -272,7 +277,7 @@ function Path({ steps }: { steps: readonly (readonly Station[])[] }) {
               key={station.name}
               type="button"
               className={`station ${hue(station.name)}`}
-              title={`${plural(station.spans, 'span')}, ${duration(station.own)} of its own time${station.failed ? `, ${plural(station.failed, 'error')}` : ''}. Click to find them`}
+              title={`${plural(station.spans, 'span')}, ${duration(station.own)} of its own time${station.failed ? `, ${plural(station.failed, 'error')} began here` : ''}. Click to find them`}
               onClick={() => setQuery({ q: `service:${station.name.includes(' ') ? `"${station.name}"` : station.name}` })}
             >
               <i className="dot" />

@@ -3,6 +3,7 @@ import { memo, useEffect, useLayoutEffect, useRef, useState } from 'react';
 import { hue } from '../colours';
 import type { Stretch } from '../critical';
 import { database, detail, failure, httpStatus, station } from '../describe';
+import { isOrigin } from '../path';
 import { count, duration, plural, ticks } from '../format';
 import type { Span } from '../shapes';
 import type { Forest, Row } from '../tree';
@@ -36,6 +37,7 @@ export function Waterfall({ traceStart, forest, rows, selected, found, critical,
   const grid = useRef<HTMLDivElement>(null);
   const { first, last } = useWindow(grid, rows.length);
   const drag = useDragRange(view, onZoom);
+  const all = forest.nodes.length + forest.missing.length;
   const marks = ticks(view.from, view.to, 6);
   const share = (nanos: number) => (100 * (nanos - view.from)) / (view.to - view.from);
 
@@ -53,13 +55,13 @@ export function Waterfall({ traceStart, forest, rows, selected, found, critical,
       <div ref={grid} className="rows">
         <div className="ruler">
           <span className="ruler-name">
-            {count(rows.length)} of {plural(forest.nodes.length, 'span')}
+            {rows.length === all ? plural(forest.nodes.length, 'span') : `${count(rows.filter(({ node }) => node).length)} of ${plural(forest.nodes.length, 'span')}`}
           </span>
           <NameWidth />
           <div className="ruler-time" {...drag.handlers} title="Drag to zoom">
             {marks.map((mark) => (
               <span key={mark} className="tick" style={{ left: `${share(mark)}%` }}>
-                {mark === 0 ? '0' : duration(mark)}
+                {share(mark) < LAST_LABEL && (mark === 0 ? '0' : duration(mark))}
               </span>
             ))}
             {drag.range && <i className="drag" style={{ left: `${share(drag.range.from)}%`, width: `${share(drag.range.to) - share(drag.range.from)}%` }} />}
@@ -102,6 +104,8 @@ export function Waterfall({ traceStart, forest, rows, selected, found, critical,
   );
 }
 
+/** Past this share of the ruler a mark has no room for its words. */
+const LAST_LABEL = 95;
 const NONE: readonly Stretch[] = [];
 
 interface RowProps {
@@ -136,7 +140,7 @@ function WaterfallRowView({ row, index, isSelected, isDim, stretches, traceStart
       aria-selected={isSelected}
       {...(row.hasChildren && { 'aria-expanded': !row.collapsed })}
       data-dim={isDim}
-      data-failed={span?.status === 'error'}
+      data-failed={node === null || node.span.status !== 'error' ? 'no' : isOrigin(node) ? 'here' : 'below'}
       data-critical={stretches !== null && stretches.length > 0}
       onClick={() => onSelect(row.id)}
     >
@@ -200,7 +204,7 @@ function Name({ span, parent, place, hiddenFailures }: { span: Span; parent: Spa
         </span>
       )}
       {why !== null && (
-        <span className="failed" title={why}>
+        <span className="failed" title={why || 'failed'}>
           <Icon name="warn" />
           <span className="hidden">failed</span>
         </span>
