@@ -1,6 +1,6 @@
 //! The HTTP client of a service: a CLIENT span for every call, and both dialects in its headers.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ::awc::Client;
 use ::awc::error::SendRequestError;
@@ -20,7 +20,7 @@ use crate::attributes::{
     ERROR_TYPE, HTTP_REQUEST_METHOD, HTTP_REQUEST_METHOD_ORIGINAL, HTTP_RESPONSE_STATUS_CODE, SERVER_ADDRESS,
     SERVER_PORT, URL_FULL,
 };
-use crate::current::exception;
+use crate::current::{self, exception};
 use crate::init::state;
 use crate::propagation::inject;
 use crate::propagation::traceparent::Traceparent;
@@ -31,17 +31,25 @@ use crate::{http, sanitize};
 ///
 /// `timeout` covers the time up to the response head. Redirects are not followed: services call services.
 pub fn client(timeout: Duration) -> Client {
-    Client::builder().timeout(timeout).disable_redirects().wrap(TraceClient).finish()
+    Client::builder().timeout(timeout).disable_redirects().wrap(TraceClient { timeout }).finish()
 }
 
 /// The middleware in [`client`], for a client of your own.
 #[derive(Clone, Copy, Debug)]
-pub struct TraceClient;
+pub struct TraceClient {
+    /// The client's own time limit. awc enforces it outside of its middleware, by dropping the call; the span then
+    /// says `timeout`, and `cancelled` when the call was dropped before.
+    pub timeout: Duration,
+}
 
 /// The service that [`TraceClient`] makes.
 pub struct TraceClientService<S> {
     inner: S,
+    timeout: Duration,
 }
+
+/// A caller whose own deadline equals the client's timeout started its clock a little earlier.
+const TIMER_SLACK: Duration = Duration::from_millis(20);
 
 impl<S> Transform<S, ConnectRequest> for TraceClient
 where
@@ -51,7 +59,7 @@ where
     type Transform = TraceClientService<S>;
 
     fn new_transform(self, inner: S) -> Self::Transform {
-        TraceClientService { inner }
+        TraceClientService { inner, timeout: self.timeout }
     }
 }
 
@@ -98,8 +106,9 @@ where
         if !live {
             return Box::pin(response);
         }
+        let expires = Instant::now() + self.timeout.saturating_sub(TIMER_SLACK);
         let call = async move {
-            let mut outcome = Outcome(Some(cx));
+            let mut outcome = Outcome { span: Some(cx), expires };
             let response = response.await;
             outcome.record(&response);
             response
@@ -109,17 +118,21 @@ where
 }
 
 /// Ends the story of a CLIENT span, also when the caller's time limit drops the call in the middle.
-struct Outcome(Option<Context>);
+struct Outcome {
+    span: Option<Context>,
+    expires: Instant,
+}
 
 impl Outcome {
     fn record(&mut self, response: &Result<ConnectResponse, SendRequestError>) {
-        let Some(cx) = self.0.take() else { return };
+        let Some(cx) = self.span.take() else { return };
         let span = cx.span();
         let status = match response {
             Ok(ConnectResponse::Client(response)) => response.status(),
             Ok(ConnectResponse::Tunnel(head, _)) => head.status,
             Err(error) => {
                 span.add_event("exception", exception(error));
+                current::tell(&error.to_string());
                 span.set_status(Status::error(error.to_string()));
                 span.set_attribute(KeyValue::new(ERROR_TYPE, error_type(error)));
                 return;
@@ -136,9 +149,14 @@ impl Outcome {
 
 impl Drop for Outcome {
     fn drop(&mut self) {
-        if let Some(cx) = self.0.take() {
-            cx.span().set_status(Status::error("dropped before the response came"));
-            cx.span().set_attribute(KeyValue::new(ERROR_TYPE, "cancelled"));
+        if let Some(cx) = self.span.take() {
+            let (kind, message) = if Instant::now() >= self.expires {
+                ("timeout", "no response in time")
+            } else {
+                ("cancelled", "dropped before the response came")
+            };
+            cx.span().set_status(Status::error(message));
+            cx.span().set_attribute(KeyValue::new(ERROR_TYPE, kind));
         }
     }
 }

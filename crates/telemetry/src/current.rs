@@ -57,17 +57,45 @@ pub fn set_user_id(id: &str) {
     });
 }
 
-/// Records `error` as the exception event of the innermost span and marks that span as failed.
+/// Marks the innermost span as failed, and records `error` as its exception event.
 ///
-/// Call it where the error is handled, once; an error that is passed on is recorded by whoever ends it.
+/// Call it where the error is handled, once. An error that came out of a traced statement or call has its exception
+/// event there already, on the span where it arose, and gets no second one here.
 pub fn record_error(error: &dyn Error) {
     Context::map_current(|cx| {
         let span = cx.span();
         if span.is_recording() {
-            span.add_event("exception", exception(error));
+            if !is_told(error) {
+                span.add_event("exception", exception(error));
+            }
             span.set_status(Status::error(error.to_string()));
         }
     });
+}
+
+/// Remembers for the request that a span of its work holds this exception.
+pub(crate) fn tell(message: &str) {
+    SERVER.with_borrow(|server| {
+        if let Some(server) = server {
+            server.told.replace(message.to_owned());
+        }
+    });
+}
+
+/// Whether the last exception told of is this error or one that it came from. Wrappers add to the text they wrap.
+fn is_told(error: &dyn Error) -> bool {
+    SERVER.with_borrow(|server| {
+        let Some(server) = server else { return false };
+        let told = server.told.borrow();
+        let mut next = Some(error);
+        while let (Some(error), false) = (next, told.is_empty()) {
+            if error.to_string().contains(told.as_str()) {
+                return true;
+            }
+            next = error.source();
+        }
+        false
+    })
 }
 
 /// The error, and the chain of what it came from in place of a stack.
@@ -89,6 +117,8 @@ pub(crate) fn exception(error: &dyn Error) -> Vec<KeyValue> {
 pub(crate) struct Server {
     pub(crate) context: Context,
     pub(crate) user_known: Cell<bool>,
+    /// The message of the last exception that a statement or a call recorded on its own span.
+    pub(crate) told: RefCell<String>,
 }
 
 thread_local! {

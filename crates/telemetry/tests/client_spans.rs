@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use actix_web::{HttpResponse, web};
+use actix_web::error::ErrorInternalServerError;
+use actix_web::{Error, HttpResponse, web};
 use insta::assert_snapshot;
 use opentelemetry::trace::SpanKind;
 use opentelemetry_sdk::trace::SpanData;
@@ -15,6 +16,7 @@ fn start() -> Server {
     Server::start(|_, config| {
         config
             .route("/call", web::get().to(call))
+            .route("/fail", web::get().to(fail))
             .route("/ok", web::get().to(HttpResponse::Ok))
             .route("/slow", web::get().to(std::future::pending::<HttpResponse>));
     })
@@ -56,7 +58,36 @@ async fn calls_and_their_ends() {
         "call_refused",
         mask(&span(&server, &format!("http://ana:pw@127.0.0.1:{nobody}/x")).await)
     );
-    let dropped = span(&server, &url("/slow")).await;
-    assert_eq!(text(&dropped, "error.type"), "cancelled");
+    let late = span(&server, &url("/slow")).await;
+    assert_eq!(text(&late, "error.type"), "timeout");
+    server.stop().await;
+}
+
+/// `GET /fail?url=` hands on what the call gave, as a handler does.
+async fn fail(call: web::Query<Call>) -> Result<HttpResponse, Error> {
+    let client = telemetry::awc::client(Duration::from_millis(50));
+    let unreachable = client.get(&call.url).send().await.map(drop).unwrap_err();
+    let wrapped = std::io::Error::other(format!("no answer from the neighbour: {unreachable}"));
+    telemetry::current::record_error(&wrapped);
+    let other = std::io::Error::other("and the disk is full");
+    telemetry::current::record_error(&other);
+    Err(ErrorInternalServerError(other))
+}
+
+#[actix_web::test]
+async fn an_exception_stands_where_it_arose_and_nowhere_else() {
+    let server = start();
+    let id = format!("{:032x}", uuid::Uuid::new_v4().as_u128());
+    let header = format!("traceparent: 00-{id}-b7ad6b7169203331-01");
+    let url = format!("http://127.0.0.1:{}/x", test_support::free_port());
+    let url: String = url::form_urlencoded::byte_serialize(url.as_bytes()).collect();
+    let trace_id = raw(server.port, &format!("GET /fail?url={url}"), &[header], "").await.trace().0;
+    let exceptions: Vec<_> = spans_of(trace_id, 2)
+        .await
+        .iter()
+        .flat_map(|span| span.events.iter().map(|event| (span.span_kind.clone(), event.name.to_string())))
+        .collect();
+    let exception = |kind| (kind, "exception".to_owned());
+    assert_eq!(exceptions, [exception(SpanKind::Client), exception(SpanKind::Server)], "one a failure");
     server.stop().await;
 }

@@ -6,7 +6,7 @@
 mod edge;
 mod server_span;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::future::{Future, Ready, ready};
 use std::mem;
 use std::pin::Pin;
@@ -98,7 +98,7 @@ where
         if let Some(context) = server_span::take_started() {
             // TracingLogger enters the span around every poll, and with it the span's Context.
             let answer = Traceparent::from(context.span().span_context());
-            let server = Some(Rc::new(Server { context, user_known: Cell::new(false) }));
+            let server = Some(Rc::new(Server { context, user_known: Cell::new(false), told: RefCell::default() }));
             return TraceFuture { inner, unsampled: None, server, answer };
         }
         let caller = Traceparent::from(start.context.span().span_context());

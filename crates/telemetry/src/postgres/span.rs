@@ -16,6 +16,7 @@ use crate::attributes::{
     DB_RESPONSE_RETURNED_ROWS, DB_RESPONSE_STATUS_CODE, DB_SYSTEM_NAME, ERROR_TYPE, EXCEPTION_MESSAGE,
     EXCEPTION_TYPE, SERVER_ADDRESS, SERVER_PORT,
 };
+use crate::current;
 use crate::propagation::traceparent::Traceparent;
 
 /// A shorter wait for a connection is no span: most statements find one at once, and opening one takes some
@@ -186,6 +187,7 @@ fn record(span: &mut BoxedSpan, error: &Error) {
     let exception =
         vec![KeyValue::new(EXCEPTION_TYPE, kind), KeyValue::new(EXCEPTION_MESSAGE, message.clone())];
     span.add_event("exception", exception);
+    current::tell(&message);
     span.set_status(Status::error(message));
 }
 
