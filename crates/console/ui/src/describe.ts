@@ -1,5 +1,6 @@
 // What a span says of itself, in a few words. Pure.
 
+import { plural } from './format';
 import type { Span, Value } from './shapes';
 
 /** Databases by OpenTelemetry's `db.system.name`, as they call themselves. */
@@ -36,8 +37,11 @@ export function detail(span: Span): string {
   if (db !== null) {
     const what = text(attributes['db.query.summary']) ?? [text(attributes['db.operation.name']), text(attributes['db.collection.name'])].filter(Boolean).join(' ');
     if (what && what !== span.name) parts.push(what);
-    const rows = attributes['db.response.returned_rows'];
-    if (typeof rows === 'number') parts.push(rows === 1 ? '1 row' : `${rows} rows`);
+    const returned = attributes['db.response.returned_rows'];
+    const changed = attributes['throughline.db.affected_rows'];
+    // BEGIN and COMMIT have none, and nobody asks.
+    if (typeof returned === 'number' && 'db.collection.name' in attributes) parts.push(plural(returned, 'row'));
+    else if (typeof changed === 'number') parts.push(`${plural(changed, 'row')} changed`);
   }
   const target = text(attributes['url.path']) ?? pathOf(text(attributes['url.full']));
   if (target !== null && !span.name.includes(target)) parts.push(target);

@@ -24,7 +24,7 @@ interface Props {
 }
 
 export function Panel({ trace, id, node, rows, whole, onSelect }: Props) {
-  const span = useWholeSpan(node?.span, whole);
+  const { span, isFetching } = useWholeSpan(node?.span, whole);
   if (!node || !span) {
     const missing = rows.find((row) => row.id === id)?.missing;
     return (
@@ -40,10 +40,10 @@ export function Panel({ trace, id, node, rows, whole, onSelect }: Props) {
       </aside>
     );
   }
-  return <SpanPanel trace={trace} node={node} span={span} onSelect={onSelect} />;
+  return <SpanPanel trace={trace} node={node} span={span} isFetching={isFetching} onSelect={onSelect} />;
 }
 
-function SpanPanel({ trace, node, span, onSelect }: { trace: Trace; node: Node; span: Span; onSelect: Props['onSelect'] }) {
+function SpanPanel({ trace, node, span, isFetching, onSelect }: { trace: Trace; node: Node; span: Span; isFetching: boolean; onSelect: Props['onSelect'] }) {
   const [filter, setFilter] = useState('');
   const own = ownTime(node);
   const why = failure(span);
@@ -124,7 +124,7 @@ function SpanPanel({ trace, node, span, onSelect }: { trace: Trace; node: Node; 
             Attributes
             {attributes.length > 8 && <input type="text" className="filter" value={filter} placeholder="Filter" aria-label="Filter the attributes" onChange={(event) => setFilter(event.target.value)} />}
           </h3>
-          {attributes.length === 0 && <p className="soft">None</p>}
+          {attributes.length === 0 && <p className="soft">{isFetching ? 'Asking for them …' : 'None'}</p>}
           {attributes.length > 0 && wanted.length === 0 && <p className="soft">None has “{filter}”</p>}
           {groups(Object.fromEntries(wanted)).map(({ name, entries }) => (
             <Entries key={name} entries={entries} findable />
@@ -259,13 +259,14 @@ function Entries({ entries, findable = false }: { entries: readonly [string, Val
 }
 
 /** A span with its attributes, which are fetched when the trace came without. */
-function useWholeSpan(span: Span | undefined, whole: boolean): Span | undefined {
-  const [fetched, setFetched] = useState<Span | null>(null);
+function useWholeSpan(span: Span | undefined, whole: boolean): { span: Span | undefined; isFetching: boolean } {
+  const [fetched, setFetched] = useState<Span | 'failed' | null>(null);
   useEffect(() => {
     if (!span || whole) return;
     const asked = new AbortController();
-    getSpan(span.trace_id, span.span_id, asked.signal).then(setFetched, () => undefined);
+    getSpan(span.trace_id, span.span_id, asked.signal).then(setFetched, () => asked.signal.aborted || setFetched('failed'));
     return () => asked.abort();
   }, [span, whole]);
-  return !whole && fetched?.span_id === span?.span_id ? (fetched ?? span) : span;
+  if (whole || fetched === 'failed') return { span, isFetching: false };
+  return { span: fetched ?? span, isFetching: fetched === null };
 }

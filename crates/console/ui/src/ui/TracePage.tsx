@@ -4,7 +4,7 @@ import { criticalPath } from '../critical';
 import { hue } from '../colours';
 import { ago, clock, count, duration, plural } from '../format';
 import { setQuery } from '../location';
-import { pathOf } from '../path';
+import { isOrigin, pathOf } from '../path';
 import type { Station } from '../path';
 import { search } from '../search';
 import type { Trace } from '../shapes';
@@ -65,7 +65,8 @@ function TraceView({ trace, whole, address }: { trace: Trace; whole: boolean; ad
   const found = useMemo(() => (words ? search(forest.nodes, words) : null), [forest, words]);
   const foundSet = useMemo(() => found && new Set(found), [found]);
   const critical = useMemo(() => (isCritical && forest.roots[0] ? criticalPath(forest.roots[0]) : null), [isCritical, forest]);
-  const failed = useMemo(() => forest.nodes.filter(({ span }) => span.status === 'error').map(({ id }) => id), [forest]);
+  const failed = useMemo(() => forest.nodes.filter(({ span }) => span.status === 'error').length, [forest]);
+  const origins = useMemo(() => forest.nodes.filter(isOrigin).map(({ id }) => id), [forest]);
   const wholeView: View = useMemo(() => ({ from: 0, to: Math.max(trace.duration_nano, 1) }), [trace.duration_nano]);
   const view = readView(query.get('zoom')) ?? wholeView;
 
@@ -93,9 +94,11 @@ function TraceView({ trace, whole, address }: { trace: Trace; whole: boolean; ad
 
   /** The row of the cursor; when that is in a closed subtree, the row of the subtree. */
   const at = () => {
-    const open = [cursor.current, ...ancestorsOf(forest, cursor.current ?? '')];
-    const places = new Map(rows.map(({ id }, index) => [id, index]));
-    return open.map((id) => places.get(id ?? '') ?? -1).find((place) => place !== -1) ?? -1;
+    const id = cursor.current;
+    const place = rows.findIndex((row) => row.id === id);
+    if (place !== -1 || id === null) return place;
+    const closedAbove = ancestorsOf(forest, id).findLast((ancestor) => closed.has(ancestor));
+    return rows.findIndex((row) => row.id === closedAbove);
   };
   const move = (by: number) => {
     const from = at();
@@ -144,8 +147,8 @@ function TraceView({ trace, whole, address }: { trace: Trace; whole: boolean; ad
     },
     n: () => jump(found ?? [], 1),
     N: () => jump(found ?? [], -1),
-    e: () => jump(failed, 1),
-    E: () => jump(failed, -1),
+    e: () => jump(origins, 1),
+    E: () => jump(origins, -1),
     c: () => setQuery({ critical: isCritical ? null : 'true' }),
     z: () => {
       const node = forest.byId.get(cursor.current ?? '');
@@ -161,14 +164,14 @@ function TraceView({ trace, whole, address }: { trace: Trace; whole: boolean; ad
   const chosen = selected === null ? undefined : forest.byId.get(selected);
   return (
     <main className="trace-page">
-      <TraceHeader trace={trace} forest={forest} failed={failed.length} />
+      <TraceHeader trace={trace} forest={forest} failed={failed} />
       <div className="toolbar trace-tools">
         <SearchField words={words} found={found} at={cursor.current} whole={whole} onJump={(by) => jump(found ?? [], by)} />
         <button type="button" className="toggle-button" aria-pressed={isCritical} onClick={() => setQuery({ critical: isCritical ? null : 'true' })} title="What the end of the trace waited for">
           Critical path <kbd>c</kbd>
         </button>
-        {failed.length > 0 && (
-          <button type="button" className="toggle-button bad" onClick={() => jump(failed, 1)}>
+        {failed > 0 && (
+          <button type="button" className="toggle-button bad" onClick={() => jump(origins, 1)}>
             <Icon name="warn" />
             Next error <kbd>e</kbd>
           </button>
@@ -206,6 +209,10 @@ function TraceHeader({ trace, forest, failed }: { trace: Trace; forest: Forest; 
   const first = root ?? forest.nodes[0];
   const now = Date.now();
   const path = useMemo(() => pathOf(forest), [forest]);
+  const name = first?.span.name;
+  useEffect(() => {
+    if (name) document.title = `${name} · ${duration(trace.duration_nano)} · Throughline`;
+  }, [name, trace.duration_nano]);
   const roots = forest.roots.filter(({ place }) => place === 'root').length;
   return (
     <header className="trace-header">

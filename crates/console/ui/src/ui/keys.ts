@@ -50,7 +50,7 @@ export const HELP: readonly { readonly where: string; readonly keys: readonly { 
       { key: 'Enter', does: 'Details of the span' },
       { key: 'Esc', does: 'Close the details; clear the search; show the whole time' },
       { key: 'n N', does: 'Next, previous span found' },
-      { key: 'e E', does: 'Next, previous failed span' },
+      { key: 'e E', does: 'Next, previous span in which a failure began' },
       { key: 'c', does: 'The critical path: what the end waited for' },
       { key: 'z', does: 'Zoom to the span, or back to the whole trace' },
       { key: '* -', does: 'Open everything; close all but the first two levels' },
