@@ -10,12 +10,12 @@ mod read;
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use crate::id::{SpanId, TraceId};
 
-pub use fit::{Fitted, fit};
-pub use read::{Code, Rejected, Strictness, read};
+pub use fit::{MARKER, fit};
+pub use read::{Code, Rejected, read};
 
 /// A segment or a subsegment. Times are seconds since 1970.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -411,6 +411,8 @@ mod optional_text {
         D: Deserializer<'de>,
     {
         let text = Option::<String>::deserialize(deserializer)?;
-        text.filter(|text| !text.is_empty()).map(|text| text.parse().map_err(serde::de::Error::custom)).transpose()
+        text.filter(|text| !text.is_empty())
+            .map(|text| text.parse().map_err(serde::de::Error::custom))
+            .transpose()
     }
 }

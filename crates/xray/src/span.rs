@@ -87,6 +87,13 @@ pub struct Scope<'a> {
     pub version: &'a str,
 }
 
+impl Event<'_> {
+    /// Of a key that is there twice the last counts.
+    pub(crate) fn get(&self, key: &str) -> Option<&Value<'_>> {
+        self.attributes.iter().rev().find(|(name, _)| *name == key).map(|(_, value)| value)
+    }
+}
+
 impl Value<'_> {
     pub fn as_text(&self) -> Option<&str> {
         match self {
