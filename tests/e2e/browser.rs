@@ -41,12 +41,12 @@ fn a_click_is_the_root_of_one_tree() {
             .to_owned()
     };
 
-    let all = ["web", "frontend-proxy", "gateway", "activities", "users"];
+    let all = ["cruddur-web", "frontend-proxy", "gateway", "activities", "users"];
     let home = system.trace(&trace_of("home"), &all);
-    let post = system.trace(&trace_of("post"), &["web", "frontend-proxy", "gateway", "activities"]);
+    let post = system.trace(&trace_of("post"), &["cruddur-web", "frontend-proxy", "gateway", "activities"]);
     for trace in [&home, &post] {
         let roots = trace::roots(trace);
-        assert_eq!(roots[0].service, "web", "{}", trace::tree(trace));
+        assert_eq!(roots[0].service, "cruddur-web", "{}", trace::tree(trace));
         let in_postgres = |span: &&console::wire::Span| text(span, "db.system.name") == Some("postgresql");
         assert!(trace.spans.iter().any(|span| in_postgres(&span)), "{}", trace::tree(trace));
     }

@@ -10,8 +10,9 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 
+use crate::eventually;
 use crate::http::{self, Client};
-use crate::system::shared;
+use crate::system::{System, shared};
 
 const JSON: (&str, &str) = ("content-type", "application/json");
 
@@ -102,6 +103,21 @@ fn a_token_is_believed_by_its_signature_only() {
         &headers,
     );
     reply.assert_problem(401);
+}
+
+#[test]
+fn a_token_expires() {
+    let system = System::start(&[("TOKEN_LIFETIME", "1000")]);
+    let person = system.sign_up();
+    let body = json!({ "message": "still me", "ttl": "1-day" });
+    let refused = eventually("the token is refused once its second has passed", || {
+        let reply = person.client.post(&system.gateway("/api/activities"), &body);
+        (reply.status != 201).then_some(reply)
+    });
+    refused.assert_problem(401);
+    assert!(refused.body.contains("expired"), "{}", refused.body);
+    // A stranger still reads.
+    assert_eq!(Client::anonymous().get(&system.gateway("/api/activities/home?limit=1")).status, 200);
 }
 
 #[test]

@@ -66,7 +66,6 @@ impl System {
         }
         let mut child = command
             .args(["up", "--ephemeral"])
-            .args(std::env::var_os("E2E_NO_WEB_BUILD").map(|_| "--no-web-build")) // TEMPORARY
             .envs(environment.iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

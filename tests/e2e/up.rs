@@ -1,8 +1,12 @@
 //! What the command itself promises.
 
-use std::process::Command;
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::eventually;
 use crate::http::Client;
@@ -76,6 +80,110 @@ fn a_wrong_setting_is_one_line_and_exit_code_64() {
     check("users", "DATABASE_URL", "");
     check("console", "CONSOLE_MAX_BYTES", "much");
     check("frontend-proxy", "LISTEN", "127.0.0.1:notaport");
+}
+
+/// Not `--ephemeral`: a clone of its own, as far as `up` can see, and ports of its own.
+#[test]
+fn a_second_start_finds_what_the_first_left() {
+    let clone = Clone::new();
+    let first = clone.up();
+    assert!(first.text.contains("You can sign in as"), "{}", first.text);
+    assert!(first.text.contains("frontend-proxy  GET /api/"), "the first trace is a tree: {}", first.text);
+    let password = first
+        .text
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("andrewbrown"))
+        .unwrap()
+        .trim()
+        .to_owned();
+    let sign_in = |up: &Up| {
+        let body = json!({ "handle": "andrewbrown", "password": password });
+        let reply = Client::anonymous().post(&format!("{}/api/auth/sign-in", up.gateway()), &body);
+        assert_eq!(reply.status, 200, "{}", reply.body);
+        Client::with_token(reply.json()["token"].as_str().unwrap())
+    };
+    let body = json!({ "message": "I stay", "ttl": "7-days" });
+    let post = sign_in(&first).post(&format!("{}/api/activities", first.gateway()), &body);
+    assert_eq!(post.status, 201, "{}", post.body);
+
+    // Somebody else is in the way: one line says who.
+    let mut other = Clone::new();
+    other.offset = clone.offset;
+    let output = other.command().output().unwrap();
+    let line = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), line.lines().count()), (Some(1), 1), "{line}");
+    assert!(line.contains("is taken by throughline (process "), "{line}");
+
+    first.interrupt();
+    let second = clone.up();
+    assert!(!second.text.contains("You can sign in as"), "passwords are shown once: {}", second.text);
+    sign_in(&second);
+    let uuid = post.json()["uuid"].as_str().unwrap().to_owned();
+    let again = Client::anonymous().get(&format!("{}/api/activities/{uuid}", second.gateway()));
+    assert_eq!(again.json()["activity"]["message"], "I stay", "{}", again.body);
+    second.interrupt();
+}
+
+/// A folder that looks like a clone whose web app is built.
+struct Clone {
+    folder: PathBuf,
+    offset: u16,
+}
+
+/// `up` in the foreground, with what it printed until the first trace.
+struct Up {
+    child: Child,
+    text: String,
+}
+
+impl Clone {
+    fn new() -> Self {
+        static NUMBER: AtomicU16 = AtomicU16::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let folder =
+            PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("clone-{}-{number}", std::process::id()));
+        let web = folder.join("frontend-proxy/web");
+        fs::create_dir_all(web.join("dist")).unwrap();
+        fs::write(web.join("package.json"), "{}").unwrap();
+        fs::write(web.join("dist/index.html"), "<!doctype html><head></head>").unwrap();
+        // Away from the usual ports and from those of `--ephemeral`.
+        Self { folder, offset: 7_000 + (std::process::id() % 8_000) as u16 + number }
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_throughline"));
+        command.args(["up", "--port-offset", &self.offset.to_string()]).current_dir(&self.folder);
+        command
+    }
+
+    fn up(&self) -> Up {
+        let mut child = self.command().stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+        let text: Vec<String> = lines.take_while(|line| !line.starts_with("Ctrl-C")).collect();
+        Up { child, text: text.join("\n") }
+    }
+}
+
+impl Drop for Clone {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(dev_postgres::Options::for_clone(&self.folder).home);
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+impl Up {
+    fn gateway(&self) -> String {
+        let line = self.text.lines().find(|line| line.contains("the gateway")).unwrap();
+        let url = line.split_whitespace().last().unwrap();
+        url.strip_suffix("/api/activities/home").unwrap().replace("localhost", "127.0.0.1")
+    }
+
+    /// As Ctrl-C does.
+    fn interrupt(mut self) {
+        Command::new("kill").args(["-INT", &self.child.id().to_string()]).status().unwrap();
+        let status = eventually("`up` ends after Ctrl-C", || self.child.try_wait().unwrap());
+        assert!(status.success(), "{status}");
+    }
 }
 
 fn throughline(arguments: &[&str], environment: &[(&str, &str)]) -> std::process::Output {

@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 /// How long the last spans of a process may take to leave it. `up` waits longer before it kills.
 const FLUSH_DEADLINE: Duration = Duration::from_secs(5);
 /// `EX_USAGE` of sysexits.h: the configuration is wrong, and starting again won't help.
-const EXIT_CONFIGURATION: u8 = 64;
+pub(crate) const EXIT_CONFIGURATION: u8 = 64;
 /// Set by `up` for the roles that it starts: they end when their standard input closes, so none outlives it.
 pub(crate) const SUPERVISED: &str = "THROUGHLINE_SUPERVISED";
 
@@ -100,7 +100,9 @@ fn with(env: Env, name: &str, value: Option<String>) -> Env {
 }
 
 async fn serve(role: Role, env: &Env) -> anyhow::Result<()> {
-    let guard = telemetry::init(telemetry::Config::from_env(role.name(), &exporting(role, env))?)?;
+    let mut config = telemetry::Config::from_env(role.name(), &exporting(role, env))?;
+    env!("THROUGHLINE_VERSION").clone_into(&mut config.service_version); // see build.rs
+    let guard = telemetry::init(config)?;
     // A panic has to pass by here too, or the spans that explain it are lost.
     let outcome = AssertUnwindSafe(application(role, env)).catch_unwind().await;
     match &outcome {
@@ -110,9 +112,25 @@ async fn serve(role: Role, env: &Env) -> anyhow::Result<()> {
     }
     // Flushing blocks: off the thread that drives the sockets.
     let flushed = tokio::task::spawn_blocking(move || guard.shutdown(FLUSH_DEADLINE)).await;
-    let complete = flushed.is_ok_and(|report| report.complete);
-    tracing::info!(delivery = %telemetry::delivery_report(), complete, "telemetry flushed");
+    if !flushed.is_ok_and(|report| report.complete) {
+        tracing::warn!("the flush passed its deadline of {} s", FLUSH_DEADLINE.as_secs());
+    }
+    tell_delivery(&telemetry::delivery_report());
     outcome.unwrap_or_else(|_| Err(anyhow::anyhow!("a panic, see the log")))
+}
+
+/// The last line of a process about each destination; the same counters as in `/ready`.
+fn tell_delivery(report: &serde_json::Value) {
+    for counters in report["destinations"].as_array().into_iter().flatten() {
+        tracing::info!(
+            destination = counters["destination"].as_str(),
+            offered = counters["offered"].as_u64(),
+            delivered = counters["delivered"].as_u64(),
+            refused = %counters["refused"],
+            dropped = %counters["dropped"],
+            "spans"
+        );
+    }
 }
 
 /// The console makes log lines only: it would store a trace of storing a trace.

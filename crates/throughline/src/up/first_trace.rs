@@ -53,7 +53,10 @@ pub(crate) async fn request(plan: &Plan, client: &Client, progress: &Progress) -
         anyhow::anyhow!("trace {id} is not whole after {} s; see {console}/trace/{id}", DEADLINE.as_secs())
     })??;
     step.done(&format!("the first trace: {} spans", trace.spans.len()));
-    Ok(FirstTrace { tree: console::tree::render(&trace), link: format!("{console}/trace/{id}") })
+    Ok(FirstTrace {
+        tree: console::tree::render(&trace),
+        link: format!("{}/trace/{id}", plan.public_console()),
+    })
 }
 
 /// One root, no gap, and every service on the way.

@@ -15,7 +15,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Args;
-use env::Env;
+use env::{ConfigError, Env};
 use tokio::sync::mpsc;
 
 use self::plan::Plan;
@@ -24,7 +24,7 @@ use self::progress::Progress;
 use self::stop::Stop;
 use self::supervise::{Death, Supervisor};
 use crate::http::Client;
-use crate::role::Role;
+use crate::role::{EXIT_CONFIGURATION, Role};
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -48,7 +48,7 @@ pub(crate) fn run(options: &Options, env: Env) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             crate::complain(format_args!("throughline up: {error:#}"));
-            ExitCode::FAILURE
+            if error.is::<ConfigError>() { ExitCode::from(EXIT_CONFIGURATION) } else { ExitCode::FAILURE }
         }
     }
 }
@@ -71,6 +71,9 @@ async fn up(options: &Options, env: Env) -> anyhow::Result<()> {
     };
 
     progress.clear();
+    if outcome.is_ok() {
+        progress.line("stopping (a second Ctrl-C kills what is left)");
+    }
     let ordered = async {
         supervisor.stop(&progress).await;
         if let Some(postgres) = postgres.take() {

@@ -30,6 +30,13 @@ pub(crate) struct Plan {
 
 impl Plan {
     pub(crate) fn new(options: &Options, env: Env) -> anyhow::Result<Self> {
+        let plan = Self::of(options, env)?;
+        // Before anything starts: what every role would stumble over.
+        telemetry::Config::from_env("up", &plan.env)?;
+        Ok(plan)
+    }
+
+    fn of(options: &Options, env: Env) -> anyhow::Result<Self> {
         let root = workspace_root()?;
         let Options { ephemeral, port_offset, .. } = *options;
         if ephemeral {
@@ -94,7 +101,7 @@ impl Plan {
         match role {
             Role::FrontendProxy => env
                 .with("GATEWAY_URL", self.url(Role::Gateway))
-                .with("CONSOLE_URL", self.url(Role::Console))
+                .with("CONSOLE_URL", self.public_console())
                 .with("WEB_DIR", folder("frontend-proxy/web/dist")),
             Role::Gateway => env
                 .with("ACTIVITIES_URL", self.url(Role::Activities))
@@ -136,14 +143,15 @@ impl Plan {
 
     /// What people read.
     pub(crate) fn as_text(&self, seeded: Option<&seed::Seeded>, trace: anyhow::Result<FirstTrace>) -> String {
+        let local = |port: u16| format!("http://localhost:{port}");
         let mut text = format!(
             "\n  the app       {}\n  the console   {}\n  the gateway   {}/api/activities/home\n  \
-             OTLP          {} (HTTP), http://{} (gRPC)\n  logs          {}/*.log\n",
-            self.url(Role::FrontendProxy),
-            self.url(Role::Console),
-            self.url(Role::Gateway),
-            self.otlp_http(),
-            address(self.ports.otlp_grpc),
+             OTLP          {} (HTTP), {} (gRPC)\n  logs          {}/*.log\n",
+            local(self.ports.web),
+            local(self.ports.console),
+            local(self.ports.gateway),
+            local(self.ports.otlp_http),
+            local(self.ports.otlp_grpc),
             self.logs().display(),
         );
         if let Some(seeded) = seeded {
@@ -170,6 +178,11 @@ impl Plan {
             Role::Users => self.ports.users,
             Role::Console => self.ports.console,
         })
+    }
+
+    /// Where a person's browser finds the console: elsewhere than here when ports are forwarded.
+    pub(crate) fn public_console(&self) -> String {
+        self.env.get("CONSOLE_URL").map_or_else(|| self.url(Role::Console), str::to_owned)
     }
 
     fn otlp_http(&self) -> String {

@@ -105,7 +105,10 @@ async fn npm(root: &Path, arguments: &[&str]) -> anyhow::Result<()> {
         .output()
         .await
         .map_err(|e| {
-            anyhow::anyhow!("the web apps are older than their sources and need npm ({e}): {INSTALL_NODE}")
+            anyhow::anyhow!(
+                "the web apps are older than their sources, and npm can't build them ({e}); install it with: \
+                 {INSTALL_NODE}, or serve the old ones with --no-web-build"
+            )
         })?;
     if output.status.success() {
         return Ok(());
