@@ -3,7 +3,8 @@
 // Walk back from the end of the root. What ran last before that moment is what was waited for: the
 // child that ended last; before that child began, the one that ended last before it; and where no child
 // ran, the span itself. A child that ends after its parent was not waited for, and of one that began before
-// it only what lies within: clocks of two machines differ, and so each moment has one span.
+// it only what lies within: clocks of two machines differ, and so each moment has one span. Only the root
+// is looked at to the end of the trace: a page's load goes on after the request that sent the page.
 
 import type { Node } from './tree';
 
@@ -13,16 +14,16 @@ export interface Stretch {
   readonly to: number;
 }
 
-/** The stretches of each span on the path below `root`, by span id, latest first. */
-export function criticalPath(root: Node): Map<string, Stretch[]> {
+/** The stretches of each span on the path below `root` up to the end of the trace, by span id, latest first. */
+export function criticalPath(root: Node, traceEnd = 0): Map<string, Stretch[]> {
   const path = new Map<string, Stretch[]>();
   const end = (node: Node) => node.span.start_unix_nano + node.span.duration_nano;
-  const stack: { node: Node; since: number; until: number }[] = [{ node: root, since: root.span.start_unix_nano, until: end(root) }];
+  const stack: { node: Node; since: number; until: number }[] = [{ node: root, since: root.span.start_unix_nano, until: Math.max(end(root), traceEnd) }];
   for (let next = stack.pop(); next; next = stack.pop()) {
     const { node, since, until } = next;
     const start = Math.max(node.span.start_unix_nano, since);
     const own: Stretch[] = [];
-    let now = Math.min(until, end(node));
+    let now = node === root ? until : Math.min(until, end(node));
     for (const child of [...node.children].sort((a, b) => end(b) - end(a))) {
       const childStart = child.span.start_unix_nano;
       // Still running when a later one had begun: its tail was not waited for.
@@ -34,7 +35,7 @@ export function criticalPath(root: Node): Map<string, Stretch[]> {
       now = Math.max(childStart, start);
     }
     if (start < now) own.push({ from: start, to: now });
-    path.set(node.id, own);
+    path.set(node.id, node === root ? own.filter(({ from }) => from < end(root)) : own);
   }
   return path;
 }

@@ -167,9 +167,9 @@ describe('search', () => {
 });
 
 /** Which spans the end waited for, and when. */
-function waited(given: string): string {
+function waited(given: string, traceEnd?: number): string {
   const [root] = buildForest(spans(given)).roots;
-  return [...criticalPath(root!)]
+  return [...criticalPath(root!, traceEnd)]
     .flatMap(([id, stretches]) => stretches.map(({ from, to }) => ({ id, from, to })))
     .sort((a, b) => a.from - b.from)
     .map(({ id, from, to }) => `${id} ${from}-${to}`)
@@ -188,6 +188,10 @@ test('the critical path', () => {
   check('root 0 100; a of root 10 51; b of root 50 100', 'root 0-10, a 10-50, b 50-100');
   // A child that outlives its parent was not waited for.
   check('root 0 100; a of root 10 40; late of root 50 200', 'root 0-10, a 10-40, root 40-100');
+});
+
+test('the critical path goes to the end of the trace when that comes after the root', () => {
+  expect(waited('page 0 10000; load of page 2000 90000; late of load 80000 99000', 99_000)).toBe('page 0-2000, load 2000-90000');
 });
 
 test('the critical path covers the root exactly once', () => {

@@ -64,7 +64,7 @@ function TraceView({ trace, whole, address }: { trace: Trace; whole: boolean; ad
   const rows = useMemo(() => rowsOf(forest, closed), [forest, closed]);
   const found = useMemo(() => (words ? search(forest.nodes, words) : null), [forest, words]);
   const foundSet = useMemo(() => found && new Set(found), [found]);
-  const critical = useMemo(() => (isCritical && forest.roots[0] ? criticalPath(forest.roots[0]) : null), [isCritical, forest]);
+  const critical = useMemo(() => (isCritical && forest.roots[0] ? criticalPath(forest.roots[0], trace.start_unix_nano + trace.duration_nano) : null), [isCritical, forest, trace]);
   const failed = useMemo(() => forest.nodes.filter(({ span }) => span.status === 'error').length, [forest]);
   const origins = useMemo(() => forest.nodes.filter(isOrigin).map(({ id }) => id), [forest]);
   const wholeView: View = useMemo(() => ({ from: 0, to: Math.max(trace.duration_nano, 1) }), [trace.duration_nano]);

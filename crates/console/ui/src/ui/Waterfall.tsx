@@ -203,7 +203,7 @@ function Name({ span, parent, place, hiddenFailures }: { span: Span; parent: Spa
           {status}
         </span>
       )}
-      {why !== null && (
+      {why !== null && (status === null || status < 400) && (
         <span className="failed" title={why || 'failed'}>
           <Icon name="warn" />
           <span className="hidden">failed</span>
@@ -233,9 +233,7 @@ function Bar({ span, traceStart, view, stretches }: { span: Span; traceStart: nu
         return end > begin && <i key={stretch.from} className="critical" style={{ left: `${begin}%`, width: `${end - begin}%` }} />;
       })}
       {clustered(span, traceStart, share).map(({ at, names, isException }) => (
-        <i key={at} className="event" data-exception={isException} style={{ left: `${at}%` }} title={names.join('\n')}>
-          {names.length > 1 ? names.length : ''}
-        </i>
+        <i key={at} className="event" data-exception={isException} data-several={names.length > 1} style={{ left: `${at}%` }} title={names.join('\n')} />
       ))}
       <span className="bar-duration" data-side={side} style={side === 'after' ? { left: `${right}%` } : side === 'before' ? { right: `${100 - left}%` } : { left: `${left}%` }}>
         {duration(span.duration_nano)}
