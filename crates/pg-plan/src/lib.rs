@@ -1,1 +1,17 @@
-//! Skeleton.
+#![doc = include_str!("../README.md")]
+
+pub mod keys;
+mod span;
+mod statement;
+
+mod arena;
+mod explain;
+mod layout;
+mod message;
+mod name;
+mod place;
+mod text;
+
+pub use message::Error;
+pub use span::{PlanSpan, Value};
+pub use statement::{MAX_MESSAGE, MAX_RECORDS, MAX_SPANS, Statement};
