@@ -16,10 +16,11 @@ fn a_click_is_the_root_of_one_tree() {
     let Some(chromium) = chromium() else {
         return skip("there is no Chromium");
     };
+    // Its start installs the web apps' packages, and playwright-core with them.
+    let system = shared();
     if !root.join("node_modules/playwright-core").is_dir() {
         return skip("playwright-core is not installed");
     }
-    let system = shared();
     let person = system.sign_up();
     let output = Command::new("node")
         .arg(root.join("tests/e2e/browser.mjs"))
@@ -66,9 +67,11 @@ fn chromium() -> Option<String> {
     found.map(|path| path.display().to_string())
 }
 
-/// Loud, and past the capture of test output: a skipped test must not look like a passed one.
+/// Loud, and past the capture of test output: a skipped test must not look like a passed one. Where the browser must
+/// be there (`THROUGHLINE_REQUIRE_BROWSER`), it fails instead.
 fn skip(why: &str) {
     use std::io::Write as _;
+    assert!(std::env::var_os("THROUGHLINE_REQUIRE_BROWSER").is_none(), "{why}; install it with: {INSTALL}");
     let line = format!("\n*** SKIPPED: the browser test, since {why}. Install it with: {INSTALL} ***\n\n");
     let _ = std::io::stderr().write_all(line.as_bytes());
 }

@@ -62,8 +62,8 @@ fn two_thousand_home_feeds_lose_no_span() {
     let stats = system.stats();
     assert_eq!(stats["stored"]["otlp"].as_u64(), Some(received), "{stats}");
     assert_eq!(stats["dropped"]["otlp"].as_u64(), Some(0), "{stats}");
-    let (status, log) = system.stop();
-    assert!(status.success(), "{log}");
+    let (ended, log) = system.stop();
+    assert!(ended.success(), "{log}");
 }
 
 /// Spans that ended in a role; see `/ready`.

@@ -1,6 +1,9 @@
 //! The real thing, over HTTP only: `throughline up --ephemeral`, requests as a client makes them, and what the
 //! console says about them.
 
+#![allow(clippy::unwrap_used, reason = "a test that fails says where")]
+#![allow(clippy::print_stdout, reason = "the numbers of the load test are worth reading")]
+
 mod browser;
 mod hostile;
 mod http;

@@ -166,7 +166,8 @@ impl Clone {
 
 impl Drop for Clone {
     fn drop(&mut self) {
-        let _ = fs::remove_dir_all(dev_postgres::Options::for_clone(&self.folder).home);
+        // Not in the clone when root started it.
+        let _ = fs::remove_dir_all(dev_postgres::Options::for_clone(&self.folder).home.parent().unwrap());
         let _ = fs::remove_dir_all(&self.folder);
     }
 }

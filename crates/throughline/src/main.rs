@@ -14,7 +14,7 @@ use crate::role::Role;
 
 /// One request, one trace: from the click in the browser to the plan node in Postgres.
 #[derive(Parser)]
-#[command(version, about, args_conflicts_with_subcommands = true)]
+#[command(version = env!("THROUGHLINE_VERSION"), about, args_conflicts_with_subcommands = true)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -51,11 +51,11 @@ fn main() -> ExitCode {
     let env = Env::from_process();
     match cli.command.unwrap_or(Command::Up(cli.up)) {
         Command::Up(options) => up::run(&options, env),
-        Command::Gateway(options) => role::run(Role::Gateway, options.apply(env)),
-        Command::Activities(options) => role::run(Role::Activities, options.apply(env)),
-        Command::Users(options) => role::run(Role::Users, options.apply(env)),
-        Command::FrontendProxy(options) => role::run(Role::FrontendProxy, options.apply(env)),
-        Command::Console(options) => role::run(Role::Console, options.apply(env)),
+        Command::Gateway(options) => role::run(Role::Gateway, &options.apply(env)),
+        Command::Activities(options) => role::run(Role::Activities, &options.apply(env)),
+        Command::Users(options) => role::run(Role::Users, &options.apply(env)),
+        Command::FrontendProxy(options) => role::run(Role::FrontendProxy, &options.apply(env)),
+        Command::Console(options) => role::run(Role::Console, &options.apply(env)),
         Command::Trace(options) => trace::run(&options, &env),
     }
 }

@@ -49,8 +49,8 @@ pub(crate) struct ConsoleOptions {
 }
 
 /// Runs `role` until SIGTERM, SIGINT or, when supervised, the end of standard input.
-pub(crate) fn run(role: Role, env: Env) -> ExitCode {
-    match actix_web::rt::System::new().block_on(serve(role, &env)) {
+pub(crate) fn run(role: Role, env: &Env) -> ExitCode {
+    match actix_web::rt::System::new().block_on(serve(role, env)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let code = if error.is::<ConfigError>() { EXIT_CONFIGURATION } else { 1 };
@@ -113,7 +113,7 @@ async fn serve(role: Role, env: &Env) -> anyhow::Result<()> {
     // Flushing blocks: off the thread that drives the sockets.
     let flushed = tokio::task::spawn_blocking(move || guard.shutdown(FLUSH_DEADLINE)).await;
     if !flushed.is_ok_and(|report| report.complete) {
-        tracing::warn!("the flush passed its deadline of {} s", FLUSH_DEADLINE.as_secs());
+        tracing::warn!("not everything left within {} s", FLUSH_DEADLINE.as_secs());
     }
     tell_delivery(&telemetry::delivery_report());
     outcome.unwrap_or_else(|_| Err(anyhow::anyhow!("a panic, see the log")))

@@ -104,11 +104,11 @@ async fn start(
     }
     // Three of the roles need no database, and start while Postgres does.
     for role in [Role::Console, Role::Gateway, Role::FrontendProxy] {
-        supervisor.start(role, plan.environment(role, None))?;
+        supervisor.start(role, &plan.environment(role, None))?;
     }
     let database = postgres.insert(Postgres::start(plan, progress).await?);
     for role in [Role::Users, Role::Activities] {
-        supervisor.start(role, plan.environment(role, Some(database)))?;
+        supervisor.start(role, &plan.environment(role, Some(database)))?;
     }
     let client = Client::new();
     let ((), seeded) = futures::try_join!(

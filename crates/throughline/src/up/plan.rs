@@ -1,5 +1,6 @@
 //! What `up` is going to do, as data: where things lie, on which ports, and each role's environment.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -23,7 +24,7 @@ pub(crate) struct Plan {
     /// Logs, the console's store, marks.
     state: PathBuf,
     ports: Ports,
-    ephemeral: bool,
+    postgres: dev_postgres::Options,
     /// The environment of `up` over `.env`: the roles inherit it.
     env: Env,
 }
@@ -40,14 +41,21 @@ impl Plan {
         let root = workspace_root()?;
         let Options { ephemeral, port_offset, .. } = *options;
         if ephemeral {
-            // No `.env` here: tests must not send their spans to somebody's account.
-            let state = std::env::temp_dir().join(format!("throughline-{:016x}", rand::random::<u64>()));
-            return Ok(Self { root, state, ports: Ports::free()?, ephemeral, env });
+            // No `.env` here: tests must not send their spans to somebody's account. The folder is Postgres', whose
+            // keeper removes it even when `up` is killed.
+            let postgres = dev_postgres::Options::ephemeral();
+            return Ok(Self { root, state: postgres.home.join("up"), ports: Ports::free()?, postgres, env });
         }
         let file = root.join(".env");
         let text = if file.exists() { fs::read_to_string(&file)? } else { String::new() };
         let env = dotenv::under(env, &text).map_err(|e| anyhow::anyhow!("{}: {e}", file.display()))?;
-        Ok(Self { state: root.join(".throughline"), root, ports: Ports::usual(port_offset)?, ephemeral, env })
+        let ports = Ports::usual(port_offset)?;
+        let postgres = dev_postgres::Options {
+            port: Some(ports.postgres),
+            bin: env.get("PG_BIN").map(PathBuf::from),
+            ..dev_postgres::Options::for_clone(&root)
+        };
+        Ok(Self { state: root.join(".throughline"), root, ports, postgres, env })
     }
 
     pub(crate) fn root(&self) -> &Path {
@@ -68,19 +76,11 @@ impl Plan {
 
     /// Ephemeral ports have just been found free.
     pub(crate) fn check_ports(&self) -> anyhow::Result<()> {
-        if self.ephemeral { Ok(()) } else { self.ports.check() }
+        if self.postgres.ephemeral { Ok(()) } else { self.ports.check() }
     }
 
-    pub(crate) fn postgres_options(&self) -> dev_postgres::Options {
-        if self.ephemeral {
-            dev_postgres::Options::ephemeral()
-        } else {
-            dev_postgres::Options {
-                port: Some(self.ports.postgres),
-                bin: self.env.get("PG_BIN").map(PathBuf::from),
-                ..dev_postgres::Options::for_clone(&self.root)
-            }
-        }
+    pub(crate) fn postgres(&self) -> &dev_postgres::Options {
+        &self.postgres
     }
 
     /// The environment of a role: what `up` has, under what the role needs to find the others.
@@ -157,16 +157,16 @@ impl Plan {
         if let Some(seeded) = seeded {
             text += &seeded.to_string();
         }
-        text += &match trace {
-            Ok(trace) => trace.to_string(),
-            Err(error) => format!("\nThe first trace did not come: {error:#}\n"),
-        };
+        match trace {
+            Ok(trace) => text += &trace.to_string(),
+            Err(error) => drop(writeln!(text, "\nThe first trace did not come: {error:#}")),
+        }
         text + "\nCtrl-C stops everything."
     }
 
     pub(crate) fn clean_up(&self) {
-        if self.ephemeral {
-            let _ = fs::remove_dir_all(&self.state);
+        if self.postgres.ephemeral {
+            let _ = fs::remove_dir_all(&self.postgres.home);
         }
     }
 

@@ -25,7 +25,7 @@ pub(crate) struct Postgres {
 impl Postgres {
     pub(crate) async fn start(plan: &Plan, progress: &Progress) -> anyhow::Result<Self> {
         let step = progress.step("starting Postgres", false);
-        let options = plan.postgres_options();
+        let options = plan.postgres().clone();
         let server = Server::start(options.clone()).await?;
         let urls = server.bootstrap(&[Role::Users.name(), Role::Activities.name()]).await?;
         step.done(&format!("Postgres on 127.0.0.1:{}", server.port()));

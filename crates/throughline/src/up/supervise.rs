@@ -25,7 +25,7 @@ const STOP_ORDER: [Role; 5] =
 /// A role answers what it has begun (10 s at most) and flushes (5 s); after this long it hangs, and is killed.
 const STOP_DEADLINE: Duration = Duration::from_secs(20);
 /// How long all roles together may take to be ready; a healthy machine needs less than 2 s.
-const READY_DEADLINE: Duration = Duration::from_secs(60);
+const READY_DEADLINE: Duration = Duration::from_mins(1);
 /// How often a role is asked whether it is ready: a refused connection costs next to nothing.
 const READY_INTERVAL: Duration = Duration::from_millis(20);
 /// How much of a dead role's log is shown.
@@ -64,7 +64,7 @@ impl Supervisor {
     }
 
     /// Starts `role` with exactly this environment; its output goes to a log file of its own.
-    pub(crate) fn start(&mut self, role: Role, environment: Env) -> anyhow::Result<()> {
+    pub(crate) fn start(&mut self, role: Role, environment: &Env) -> anyhow::Result<()> {
         let path = self.logs.join(format!("{}.log", role.name()));
         let log = File::create(&path).with_context(|| format!("can't write {}", path.display()))?;
         let mut child = Command::new(std::env::current_exe()?)
