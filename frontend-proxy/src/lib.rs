@@ -62,9 +62,10 @@ impl Application {
             let pages = page_files.clone();
             async move { pages.check().await }
         });
-        let assets = pages.clone();
+        let (assets, icon) = (pages.clone(), pages.clone());
         let untraced = Untraced::default()
             .scope("/assets", move |app| pages::assets(app, assets.clone()))
+            .scope("/favicon.svg", move |app| pages::icon(app, icon.clone()))
             .scope("/v1", move |app| relay::routes(app, relay.clone()));
         let server =
             Server::bind_with_untraced(&settings, Tracing::Edge(policy), ready, untraced, move |app| {

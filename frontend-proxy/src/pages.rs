@@ -31,7 +31,7 @@ pub(crate) struct Pages {
     browser_ratio: f64,
 }
 
-/// Everything but `/assets`.
+/// Everything but `/assets` and the icon.
 pub(crate) fn routes(app: &mut ServiceConfig) {
     for address in ADDRESSES {
         app.service(web::resource(address).get(page).head(page));
@@ -42,6 +42,11 @@ pub(crate) fn routes(app: &mut ServiceConfig) {
 /// Below `/assets`, where the build puts files with a hash in their names.
 pub(crate) fn assets(app: &mut ServiceConfig, pages: Data<Pages>) {
     app.app_data(pages).service(web::resource("/{file:.*}").get(asset).head(asset));
+}
+
+/// The icon, which every page asks for and nobody wants to see in a list of traces.
+pub(crate) fn icon(app: &mut ServiceConfig, pages: Data<Pages>) {
+    app.app_data(pages).service(web::resource("").get(file_or_page).head(file_or_page));
 }
 
 impl Pages {

@@ -17,7 +17,7 @@ use std::io;
 use actix_web::dev::ServerHandle;
 use actix_web::web;
 use service::identity::Keys;
-use service::server::{Ready, Server, Tracing};
+use service::server::{Ready, Server, Tracing, Untraced};
 
 pub use config::Config;
 pub use handle::Handle;
@@ -57,7 +57,10 @@ impl Application {
             let store = probe.clone();
             async move { store.ping().await.map_err(|error| error.to_string()) }
         });
-        let server = Server::bind(&config.server, Tracing::On, ready, move |app| {
+        let published = tokens.clone();
+        let untraced =
+            Untraced::default().scope("/.well-known", move |app| routes::well_known(app, published.clone()));
+        let server = Server::bind_with_untraced(&config.server, Tracing::On, ready, untraced, move |app| {
             app.app_data(web::Data::new(store.clone()))
                 .app_data(tokens.clone())
                 .app_data(passwords.clone())
