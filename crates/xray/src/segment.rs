@@ -10,7 +10,7 @@ mod read;
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::id::{SpanId, TraceId};
 
@@ -183,9 +183,9 @@ pub struct HttpRequest {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct HttpResponse {
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "whole_number", skip_serializing_if = "Option::is_none")]
     pub status: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "whole_number", skip_serializing_if = "Option::is_none")]
     pub content_length: Option<i64>,
 }
 
@@ -304,7 +304,7 @@ pub struct ElasticBeanstalk {
     pub environment_name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version_label: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "whole_number", skip_serializing_if = "Option::is_none")]
     pub deployment_id: Option<i64>,
 }
 
@@ -366,6 +366,12 @@ fn is_false(value: &bool) -> bool {
 
 fn is_zero(value: &u64) -> bool {
     *value == 0
+}
+
+/// Some SDKs send numbers as texts.
+fn whole_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+    let value = serde_json::Value::deserialize(deserializer)?;
+    Ok(value.as_i64().or_else(|| value.as_str().and_then(|text| text.trim().parse().ok())))
 }
 
 /// An id as text.

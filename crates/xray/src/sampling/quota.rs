@@ -94,20 +94,29 @@ impl Quotas {
     }
 }
 
-/// Max-min fairness in whole requests: nobody gets more than it can use, and what is left over is divided among those who
-/// can use more. The smallest demand is served first, equal ones in order of their ids.
+/// Max-min fairness in whole requests: who can use less than an equal part gets what it can use, the rest is divided
+/// equally among the others. What does not divide goes to the first of these by id, not by demand, which changes from
+/// report to report and would hand the remainder round faster than it can be reported.
 fn fair_share(shares: &BTreeMap<String, Share>, client: &str, reservoir: u32) -> u32 {
     let mut by_demand: Vec<(u32, &str)> =
         shares.iter().map(|(id, share)| (share.demand, id.as_str())).collect();
     by_demand.sort_unstable();
     let mut left = reservoir;
-    let count = by_demand.len();
-    for (index, (demand, id)) in by_demand.into_iter().enumerate() {
-        let part = demand.min(left / (count - index) as u32);
-        if id == client {
-            return part;
+    for index in 0..by_demand.len() {
+        let (demand, id) = by_demand[index];
+        let others = (by_demand.len() - index) as u32;
+        if demand > left / others {
+            let wanting = &by_demand[index..];
+            if !wanting.iter().any(|(_, id)| *id == client) {
+                return 0;
+            }
+            let before = wanting.iter().filter(|(_, id)| *id < client).count() as u32;
+            return left / others + u32::from(before < left % others);
         }
-        left -= part;
+        if id == client {
+            return demand;
+        }
+        left -= demand;
     }
     0
 }

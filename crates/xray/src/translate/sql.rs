@@ -204,7 +204,8 @@ mod tests {
         #[test]
         fn no_statement_panics_or_keeps_a_text(statement in "[a-z0-9 '\"$/*\\\\é-]{0,40}", mysql: bool) {
             sanitize(&statement, mysql);
-            proptest::prop_assert!(!sanitize(&format!("SELECT 'qqq' {statement}"), mysql).contains("qqq"));
+            let with_text = ["SELECT 'qqq' ", &statement].concat();
+            proptest::prop_assert!(!sanitize(&with_text, mysql).contains("qqq"));
         }
     }
 }
