@@ -93,7 +93,7 @@ impl Arena {
             item.set(keys::JIT_TIME, Value::Float(jit.timing.total));
         }
         let statement = self.push(item);
-        self.node(explain.plan, statement, Among { processes: 1.0, cut_short: false, order: order::PLAN });
+        self.node(explain.plan, statement, &Among { processes: 1.0, cut_short: false, order: order::PLAN });
         place::subplans(self, statement);
         for trigger in &explain.triggers {
             let mut item = Item::new(Kind::Trigger, name::of_trigger(trigger), nanos(trigger.time));
@@ -107,7 +107,7 @@ impl Arena {
     }
 
     /// As deep as serde_json reads: 128 levels of JSON are 63 nodes.
-    fn node(&mut self, mut node: Node, parent: usize, among: Among) {
+    fn node(&mut self, mut node: Node, parent: usize, among: &Among) {
         let plans = std::mem::take(&mut node.plans);
         let loops = node.loops.unwrap_or_default();
         let took = nanos(node.total * loops / among.processes);
@@ -123,7 +123,7 @@ impl Arena {
         if let Some(subplan) = &node.subplan {
             item.set(keys::SUBPLAN, Value::Text(text::name(subplan)));
         }
-        measures(&mut item, &node, &among);
+        measures(&mut item, &node, among);
         item.attributes.append(&mut node.attributes);
         let index = self.push(item);
 
@@ -146,7 +146,7 @@ impl Arena {
             };
             let cut_short = stops_early(&self.items[index], &node, &child, among.cut_short)
                 || (empty_build && child.relationship == "Outer");
-            self.node(child, index, Among { processes, cut_short, order });
+            self.node(child, index, &Among { processes, cut_short, order });
         }
     }
 
@@ -190,7 +190,7 @@ fn measures(item: &mut Item, node: &Node, among: &Among) {
         return;
     }
     item.set(keys::LOOPS, number(loops));
-    if loops == 1.0 && node.startup > 0.0 {
+    if loops <= 1.0 && node.startup > 0.0 {
         item.set(keys::FIRST_ROW, Value::Float(node.startup));
     }
     let Some(actual) = node.rows_actual else { return };
@@ -203,7 +203,7 @@ fn measures(item: &mut Item, node: &Node, among: &Among) {
     let factor = (actual / estimated).max(estimated / actual);
     // Fewer rows than expected are no error of the estimate where the plan stops at the first that suffice.
     let cut_short = among.cut_short || node.kind == "Limit";
-    if factor.is_finite() && !(cut_short && actual < estimated) {
+    if !(cut_short && actual < estimated) {
         item.set(keys::MISESTIMATE, Value::Float((factor * 100.0).round() / 100.0));
     }
 }
@@ -225,11 +225,10 @@ fn stops_early(item: &Item, node: &Node, child: &Node, inherited: bool) -> bool 
 }
 
 pub(crate) fn nanos(millis: f64) -> u64 {
-    // NaN becomes 0.
     (millis * 1e6).round().clamp(0.0, LONGEST) as u64
 }
 
 /// Whole where it is whole: Postgres 18 prints `1.00` where earlier ones print `1`.
 fn number(n: f64) -> Value {
-    if n.fract() == 0.0 && n.abs() < LONGEST { Value::Int(n as i64) } else { Value::Float(n) }
+    if n.fract() == 0.0 { Value::Int(n as i64) } else { Value::Float(n) }
 }

@@ -97,6 +97,11 @@ impl Node {
     }
 }
 
+/// No count and no time of a plan is larger; what is computed from them stays finite.
+fn measure(n: f64) -> f64 {
+    n.clamp(0.0, 1e15)
+}
+
 #[derive(Clone, Copy)]
 enum Copy {
     /// A name that Postgres or its user gave to a thing.
@@ -105,7 +110,8 @@ enum Copy {
     Expression,
     /// Left out if zero, which says no more.
     Count,
-    Millis,
+    /// The same, and not a count: milliseconds, or the planner's cost.
+    Number,
     /// Left out if false.
     Flag,
 }
@@ -144,7 +150,7 @@ const COPIED: &[(&str, &str, Copy)] = &[
     ("Conflicting Tuples", keys::CONFLICTING, Copy::Count),
     ("Workers Planned", keys::WORKERS_PLANNED, Copy::Count),
     ("Disabled", keys::DISABLED, Copy::Flag),
-    ("Total Cost", keys::COST, Copy::Millis),
+    ("Total Cost", keys::COST, Copy::Number),
     ("Shared Hit Blocks", keys::SHARED_HIT, Copy::Count),
     ("Shared Read Blocks", keys::SHARED_READ, Copy::Count),
     ("Shared Dirtied Blocks", keys::SHARED_DIRTIED, Copy::Count),
@@ -153,13 +159,13 @@ const COPIED: &[(&str, &str, Copy)] = &[
     ("Local Read Blocks", keys::LOCAL_READ, Copy::Count),
     ("Temp Read Blocks", keys::TEMP_READ, Copy::Count),
     ("Temp Written Blocks", keys::TEMP_WRITTEN, Copy::Count),
-    ("I/O Read Time", keys::IO_READ, Copy::Millis),
-    ("I/O Write Time", keys::IO_WRITE, Copy::Millis),
+    ("I/O Read Time", keys::IO_READ, Copy::Number),
+    ("I/O Write Time", keys::IO_WRITE, Copy::Number),
     // Their names since Postgres 17.
-    ("Shared I/O Read Time", keys::IO_READ, Copy::Millis),
-    ("Shared I/O Write Time", keys::IO_WRITE, Copy::Millis),
-    ("Temp I/O Read Time", keys::IO_TEMP_READ, Copy::Millis),
-    ("Temp I/O Write Time", keys::IO_TEMP_WRITE, Copy::Millis),
+    ("Shared I/O Read Time", keys::IO_READ, Copy::Number),
+    ("Shared I/O Write Time", keys::IO_WRITE, Copy::Number),
+    ("Temp I/O Read Time", keys::IO_TEMP_READ, Copy::Number),
+    ("Temp I/O Write Time", keys::IO_TEMP_WRITE, Copy::Number),
     ("Sort Method", keys::SORT_METHOD, Copy::Name),
     ("Sort Space Used", keys::SORT_SPACE, Copy::Count),
     ("Sort Space Type", keys::SORT_SPACE_TYPE, Copy::Name),
@@ -191,7 +197,7 @@ impl Copy {
                 let n = n.as_f64().filter(|n| *n > 0.0)?;
                 Some(if n.fract() == 0.0 { Value::Int(n as i64) } else { Value::Float(n) })
             }
-            (Copy::Millis, Json::Number(n)) => n.as_f64().filter(|n| *n > 0.0).map(Value::Float),
+            (Copy::Number, Json::Number(n)) => n.as_f64().filter(|n| *n > 0.0).map(Value::Float),
             (Copy::Flag, Json::Bool(true)) => Some(Value::Bool(true)),
             _ => None,
         }
@@ -226,12 +232,12 @@ impl<'de> Visitor<'de> for NodeVisitor {
                 "Partial Mode" => node.partial_mode = map.next_value()?,
                 "Command" => node.command = map.next_value()?,
                 "Custom Plan Provider" => node.provider = Some(map.next_value()?),
-                "Plan Rows" => node.rows_estimated = map.next_value()?,
-                "Actual Rows" => node.rows_actual = Some(map.next_value()?),
-                "Actual Loops" => node.loops = Some(map.next_value()?),
-                "Actual Startup Time" => node.startup = map.next_value()?,
-                "Actual Total Time" => node.total = map.next_value()?,
-                "Workers Launched" => node.workers_launched = map.next_value()?,
+                "Plan Rows" => node.rows_estimated = measure(map.next_value()?),
+                "Actual Rows" => node.rows_actual = Some(measure(map.next_value()?)),
+                "Actual Loops" => node.loops = Some(measure(map.next_value()?)),
+                "Actual Startup Time" => node.startup = measure(map.next_value()?),
+                "Actual Total Time" => node.total = measure(map.next_value()?),
+                "Workers Launched" => node.workers_launched = measure(map.next_value()?),
                 "Plans" => node.plans = map.next_value()?,
                 _ => match COPIED.iter().find(|(name, ..)| *name == key) {
                     Some((_, key, copy)) => {

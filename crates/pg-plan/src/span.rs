@@ -27,6 +27,10 @@ pub enum Value {
 }
 
 impl PlanSpan {
+    pub fn length(&self) -> Duration {
+        self.end.saturating_sub(self.start)
+    }
+
     pub fn get(&self, key: &str) -> Option<&Value> {
         self.attributes.iter().find(|(k, _)| *k == key).map(|(_, value)| value)
     }

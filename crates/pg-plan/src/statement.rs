@@ -108,8 +108,8 @@ impl Assembly {
                 && (&first.mode, &first.object, first.transaction)
                     == (&lock.mode, &lock.object, lock.transaction)
         };
-        if self.tops.last().and_then(|top| top.lock.as_ref()).is_some_and(same) {
-            self.tops.pop().map(|top| self.arena.items[top.item].gone = true);
+        if let Some(first) = self.tops.pop_if(|top| top.lock.as_ref().is_some_and(same)) {
+            self.arena.items[first.item].gone = true;
         }
         let name = format!("wait for {} on {}", lock.mode, lock.object);
         let mut item = Item::new(Kind::Lock, name, crate::arena::nanos(lock.waited));

@@ -1,4 +1,5 @@
 use std::fmt::Write as _;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -7,7 +8,8 @@ use throughline_pg_plan::{MAX_SPANS, PlanSpan, Statement, Value, keys};
 /// One statement and what a real server said while it ran. `fixtures/README.md` tells how it was captured.
 #[derive(Deserialize)]
 pub(crate) struct Case {
-    pub(crate) case: String,
+    #[serde(rename = "case")]
+    pub(crate) name: String,
     pub(crate) sql: String,
     pub(crate) ended_ms: f64,
     pub(crate) messages: Vec<Message>,
@@ -19,13 +21,15 @@ pub(crate) struct Message {
     pub(crate) text: String,
 }
 
-pub(crate) const SERVERS: [(&str, &str); 3] = [
-    ("postgres-15", include_str!("fixtures/postgres-15.jsonl")),
-    ("postgres-17", include_str!("fixtures/postgres-17.jsonl")),
-    ("postgres-18", include_str!("fixtures/postgres-18.jsonl")),
-];
+pub(crate) static SERVERS: LazyLock<[(&str, Vec<Case>); 3]> = LazyLock::new(|| {
+    [
+        ("postgres-15", cases(include_str!("fixtures/postgres-15.jsonl"))),
+        ("postgres-17", cases(include_str!("fixtures/postgres-17.jsonl"))),
+        ("postgres-18", cases(include_str!("fixtures/postgres-18.jsonl"))),
+    ]
+});
 
-pub(crate) fn cases(lines: &str) -> Vec<Case> {
+fn cases(lines: &str) -> Vec<Case> {
     lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
@@ -64,7 +68,7 @@ pub(crate) fn checked(statement: Statement, ended: Duration) -> Vec<PlanSpan> {
         let (begins, ends, slot) = match span.parent {
             Some(parent) => {
                 assert!(parent < at, "{} comes before its parent", span.name);
-                inside[parent] += span.end - span.start;
+                inside[parent] += span.length();
                 (spans[parent].start, spans[parent].end, parent)
             }
             None => (Duration::ZERO, ended, spans.len()),
@@ -79,7 +83,7 @@ pub(crate) fn checked(statement: Statement, ended: Duration) -> Vec<PlanSpan> {
     }
     for (span, inside) in spans.iter().zip(inside) {
         if let Some(Value::Float(own)) = span.get(keys::SELF_TIME) {
-            let expect = (span.end - span.start).checked_sub(inside).expect("self time is never negative");
+            let expect = span.length().checked_sub(inside).expect("self time is never negative");
             assert!((own - expect.as_secs_f64() * 1e3).abs() < 1e-6, "{} has {own} of itself", span.name);
         }
     }
@@ -93,14 +97,14 @@ pub(crate) fn tree(spans: &[PlanSpan]) -> String {
     for span in spans {
         let depth = span.parent.map_or(0, |parent| depths[parent] + 1);
         depths.push(depth);
-        let length = (span.end - span.start).as_secs_f64() * 1e3;
+        let length = span.length().as_secs_f64() * 1e3;
         let _ = write!(out, "{}{}  {length:.3} ms", "  ".repeat(depth + 1), span.name);
         for (key, before, after) in SHOWN {
             if let Some(value) = span.get(key) {
                 let value = match value {
                     Value::Bool(_) => String::new(),
                     Value::Int(n) => n.to_string(),
-                    Value::Float(n) => format!("{}", (n * 1e3).round() / 1e3),
+                    Value::Float(n) => ((n * 1e3).round() / 1e3).to_string(),
                     Value::Text(text) => text.clone(),
                 };
                 let _ = write!(out, "{before}{value}{after}");
