@@ -67,15 +67,15 @@ fn place(arena: &Arena, tops: &[(usize, u64)], ended: u64) -> Vec<Placed> {
         siblings.sort_by_key(|&at| arena.items[at].order);
     }
 
+    // From the last to the first: a message is read late, never early, so the earlier one gives way.
     let mut waiting = Vec::new();
-    let mut free = 0;
-    for &(item, at) in tops {
-        let end = at.min(ended).max(free);
-        let start = end.saturating_sub(arena.items[item].took).max(free);
-        waiting.push(Placed { item, parent: None, start, length: end - start, merged: 0 });
-        free = end;
+    let mut end = ended;
+    for &(item, at) in tops.iter().rev() {
+        end = end.min(at);
+        let length = arena.items[item].took.min(end);
+        end -= length;
+        waiting.push(Placed { item, parent: None, start: end, length, merged: 0 });
     }
-    waiting.reverse();
 
     let mut placed: Vec<Placed> = Vec::with_capacity(arena.items.len());
     while let Some(span) = waiting.pop() {

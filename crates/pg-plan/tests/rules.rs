@@ -220,8 +220,8 @@ fn what_a_function_runs_is_inside_the_statement_that_called_it() {
         "
   execute  1.000
     Result  1.000
-  execute  0.000
-    Result  0.000",
+  execute  2.000
+    Result  2.000",
     );
 }
 
