@@ -18,6 +18,7 @@ pub use fit::{MARKER, fit};
 pub use read::{Code, Rejected, read};
 
 /// A segment or a subsegment. Times are seconds since 1970.
+#[expect(clippy::struct_excessive_bools, reason = "they are X-Ray's, and any of them may be set together")]
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Document {
@@ -360,10 +361,12 @@ impl HttpRequest {
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
 fn is_false(value: &bool) -> bool {
     !value
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
 fn is_zero(value: &u64) -> bool {
     *value == 0
 }
@@ -401,6 +404,7 @@ mod optional_text {
 
     use serde::{Deserialize, Deserializer, Serializer};
 
+    #[expect(clippy::ref_option, reason = "serde calls it so")]
     pub(super) fn serialize<T: Display, S: Serializer>(
         id: &Option<T>,
         serializer: S,

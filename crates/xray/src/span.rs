@@ -121,11 +121,16 @@ impl Value<'_> {
             Self::Double(value) => serde_json::Number::from_f64(*value)
                 .map_or_else(|| value.to_string().into(), serde_json::Value::Number),
             Self::Text(text) => text.as_ref().into(),
-            Self::Bytes(bytes) => bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>().into(),
+            Self::Bytes(bytes) => hex(bytes).into(),
             Self::List(values) => values.iter().map(Value::to_json).collect(),
             Self::Map(entries) => attributes_to_json(entries).into(),
         }
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let digit = |nibble: u8| char::from_digit(nibble.into(), 16).expect("below 16");
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 /// Of a key that is there twice the last counts, as in JSON itself.

@@ -9,8 +9,9 @@ use throughline_xray::sampling::{
 const INSTANCES: usize = 20;
 const REQUESTS_PER_SECOND: u64 = 10_000;
 const START: Duration = Duration::from_secs(1_700_000_000);
-/// Two rounds of reports: the first grants what is free, the second settles it.
-const WARM_UP: u64 = 25;
+/// Three rounds of reports: the first grants all of it to whoever asks first, the second frees that, the third reaches
+/// those whom chance let ask just before it was freed.
+const WARM_UP: u64 = 35;
 
 struct Instance {
     sampler: Sampler,

@@ -250,7 +250,7 @@ fn a_report_tells_when_the_rules_are_outdated() {
 
 #[test]
 fn pauses_have_jitter() {
-    assert_eq!((rules_pause(0.0), rules_pause(1.0)), (Duration::from_secs(300), Duration::from_secs(305)));
+    assert_eq!((rules_pause(0.0), rules_pause(1.0)), (Duration::from_mins(5), Duration::from_secs(305)));
     assert_eq!(
         (targets_pause(0.0), targets_pause(1.0)),
         (Duration::from_secs(10), Duration::from_millis(10_100))

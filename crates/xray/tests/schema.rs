@@ -10,6 +10,7 @@ use serde_json::{Value as Json, json};
 use throughline_xray::limits::MAX_DATAGRAM_DOCUMENT_BYTES;
 use throughline_xray::segment;
 use throughline_xray::span::{Attribute, Event, Kind, Link, Resource, Scope, Span, Status, Value};
+use throughline_xray::translate::is_name_char;
 use throughline_xray::{Options, SpanId, TraceId, translate};
 
 /// The part of JSON Schema that the fixture uses; an unknown keyword is an error, so that none is there for show.
@@ -152,6 +153,22 @@ fn the_schema_refuses_what_x_ray_refuses() {
         bad[key] = value;
         assert!(schema.check(&bad).is_err(), "{bad}");
     }
+}
+
+/// Every character there is: none that we let through is one that the schema refuses.
+#[test]
+fn every_character_of_a_name() {
+    let allowed = Regex::new(r"^[\p{L}\p{N}\p{Z}_.:/%&#=+\-@]$").unwrap();
+    let (mut wrong, mut lost) = (Vec::new(), 0);
+    for c in '\0'..=char::MAX {
+        match (is_name_char(c), allowed.is_match(c.encode_utf8(&mut [0; 4]))) {
+            (true, false) => wrong.push(c),
+            (false, true) if c < '\u{10000}' => lost += 1,
+            _ => {}
+        }
+    }
+    assert_eq!(wrong, [], "characters that X-Ray refuses");
+    assert!(lost < 200, "{lost} letters of living scripts are taken out of names");
 }
 
 /// Keys that a block reads, so that chance finds them, with their opposites.

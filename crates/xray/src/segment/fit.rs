@@ -15,6 +15,9 @@ const KEPT_FRAMES: usize = 8;
 const KEPT_EXCEPTIONS: usize = 4;
 const KEPT_CHARS: usize = 250;
 
+/// Makes a document lighter, by as many bytes if it can, and says what went.
+type Step = fn(&mut Document, usize) -> Map<String, Value>;
+
 /// The documents as compact JSON, each at most `max_bytes` long, the segment first.
 ///
 /// Embedded subsegments are sent on their own first. If that is not enough, metadata goes, the heaviest entry first,
@@ -46,8 +49,7 @@ fn fit_into(mut document: Document, max_bytes: usize, texts: &mut Vec<String>) {
 
 /// One document without subsegments worth sending, made small enough.
 fn shed(mut document: Document, max_bytes: usize) -> String {
-    let steps: [fn(&mut Document, usize) -> Map<String, Value>; 4] =
-        [shed_metadata, shed_details, shed_annotations, shed_blocks];
+    let steps: [Step; 4] = [shed_metadata, shed_details, shed_annotations, shed_blocks];
     let mut text = document.to_json();
     for step in steps {
         if text.len() <= max_bytes {

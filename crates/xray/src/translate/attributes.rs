@@ -58,7 +58,9 @@ impl<'s> Attributes<'s> {
     /// The text of the first of the keys that has one; all of the keys are taken.
     pub(super) fn take_text(&mut self, keys: &[&str]) -> Option<&'s str> {
         let text = self.first_text(keys);
-        keys.iter().for_each(|key| self.mark_taken(key));
+        for key in keys {
+            self.mark_taken(key);
+        }
         text
     }
 

@@ -122,7 +122,8 @@ fn assemble(kind: Kind, attributes: &Attributes) -> Option<String> {
         let port = ports.iter().find_map(|key| attributes.int(key));
         let usual = if scheme == "https" { 443 } else { 80 };
         if let Some(port) = port.filter(|port| *port != usual && *port > 0) {
-            url.push_str(&format!(":{port}"));
+            url.push(':');
+            url.push_str(&port.to_string());
         }
     }
     if let Some(target) = attributes.text("http.target") {
@@ -168,12 +169,13 @@ fn content_length(span: &Span, attributes: &mut Attributes) -> i64 {
     {
         return size;
     }
-    let key = ["http.response.body.size", "http.response_content_length"]
-        .into_iter()
-        .find(|key| attributes.int(key).is_some());
-    let size = key.and_then(|key| attributes.int(key));
-    key.iter().for_each(|key| attributes.mark_taken(key));
-    size.unwrap_or(0)
+    for key in ["http.response.body.size", "http.response_content_length"] {
+        if let Some(size) = attributes.int(key) {
+            attributes.mark_taken(key);
+            return size;
+        }
+    }
+    0
 }
 
 #[cfg(test)]

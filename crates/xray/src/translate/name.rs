@@ -1,5 +1,7 @@
 //! What a document is called, which in X-Ray is the node it belongs to.
 
+use std::borrow::Cow;
+
 use super::attributes::Attributes;
 use crate::limits::MAX_NAME_CHARS;
 use crate::span::{Kind, Span};
@@ -14,10 +16,9 @@ const AWS: &str = "aws";
 const REMOTE: &str = "remote";
 
 /// The first source that says something, whichever it is made acceptable.
-pub(super) fn name(span: &Span, attributes: &Attributes, resource: &Attributes) -> Named {
+pub(super) fn name<'s>(span: &Span<'s>, attributes: &Attributes<'s>, resource: &Attributes<'s>) -> Named {
     let aws_api = attributes.text("rpc.system") == Some("aws-api");
     let aws_service = attributes.text("aws.service");
-    let outward = matches!(span.kind, Kind::Client | Kind::Producer | Kind::Consumer);
     let peer = attributes.first_text(&["peer.service", "service.peer.name"]);
     let mut namespace = if aws_api { Some(AWS) } else { None };
 
@@ -28,25 +29,18 @@ pub(super) fn name(span: &Span, attributes: &Attributes, resource: &Attributes) 
             namespace = if aws_service.is_some() { Some(AWS) } else { namespace };
             aws_service
         });
-    let name = match found {
-        Some(name) => sanitize(name),
-        None => match database(span, attributes) {
-            Some(name) => sanitize(&name),
-            None => {
-                let service = (span.kind == Kind::Server).then(|| resource.text("service.name")).flatten();
-                let host =
-                    service.or_else(|| attributes.first_text(&["rpc.service", "http.host", "net.peer.name"]));
-                // Stable conventions; the Collector ends at the span's name, and a node called `GET` helps nobody.
-                let address =
-                    (outward && span.kind != Kind::Consumer).then(|| attributes.text("server.address"));
-                sanitize(host.or(address.flatten()).unwrap_or(span.name))
-            }
-        },
-    };
+    let name = found.map(Cow::Borrowed).or_else(|| database(span, attributes)).unwrap_or_else(|| {
+        let service = (span.kind == Kind::Server).then(|| resource.text("service.name")).flatten();
+        let host = service.or_else(|| attributes.first_text(&["rpc.service", "http.host", "net.peer.name"]));
+        // Stable conventions; the Collector ends at the span's name, and a node called `GET` helps nobody.
+        let calls = matches!(span.kind, Kind::Client | Kind::Producer);
+        let address = calls.then(|| attributes.text("server.address")).flatten();
+        Cow::Borrowed(host.or(address).unwrap_or(span.name))
+    });
     if namespace.is_none() && span.kind == Kind::Client {
         namespace = Some(REMOTE);
     }
-    Named { name, namespace }
+    Named { name: sanitize(&name), namespace }
 }
 
 fn local_service<'s>(span: &Span, attributes: &Attributes<'s>) -> Option<&'s str> {
@@ -67,15 +61,16 @@ pub(super) fn trim_aws(service: &str) -> &str {
 }
 
 /// `customers@db.dev.example.com`, as X-Ray's SDKs name a database.
-fn database(span: &Span, attributes: &Attributes) -> Option<String> {
-    if let Some(database) = attributes.text("db.name") {
-        let host = attributes.text("db.connection_string").and_then(host_of);
-        return Some(host.map_or_else(|| database.to_owned(), |host| format!("{database}@{host}")));
-    }
-    // Stable conventions, for the query itself; spans inside it (plan nodes) keep their own names.
-    let database = (span.kind == Kind::Client).then(|| attributes.text("db.namespace")).flatten()?;
-    let host = attributes.text("server.address");
-    Some(host.map_or_else(|| database.to_owned(), |host| format!("{database}@{host}")))
+fn database<'s>(span: &Span, attributes: &Attributes<'s>) -> Option<Cow<'s, str>> {
+    let (name, host) = match attributes.text("db.name") {
+        Some(name) => (name, attributes.text("db.connection_string").and_then(host_of)),
+        // Stable conventions, for the query itself; spans inside it (plan nodes) keep their own names.
+        None if span.kind == Kind::Client => {
+            (attributes.text("db.namespace")?, attributes.text("server.address"))
+        }
+        None => return None,
+    };
+    Some(host.map_or(Cow::Borrowed(name), |host| Cow::Owned(format!("{name}@{host}"))))
 }
 
 /// The host of `mysql://user:secret@db.example.com:3306/x`, of which nothing else may leave the process.
@@ -117,16 +112,29 @@ pub fn sanitize(name: &str) -> String {
 /// `[\p{L}\p{N}\p{Z}_.:/%&#=+\-@]` of the schema.
 ///
 /// `XID_Start` stands for `\p{L}`: it leaves out combining marks and circled letters, which Rust's `is_alphabetic`
-/// counts in, and the characters named here are where it differs.
+/// counts in. Where it differs, and the letters of Unicode 17, which no older reader takes for letters, are named; the
+/// planes above the first, where each version of Unicode adds most, are left out altogether.
 pub fn is_name_char(c: char) -> bool {
     match c {
         ' ' | '_' | '.' | ':' | '/' | '%' | '&' | '#' | '=' | '+' | '-' | '@' => true,
         c if c.is_ascii() => c.is_ascii_alphanumeric(),
-        '\u{2118}' | '\u{212e}' | '\u{1885}' | '\u{1886}' => false,
+        '\u{2118}'
+        | '\u{212e}'
+        | '\u{1885}'
+        | '\u{1886}'
+        | '\u{88f}'
+        | '\u{c5c}'
+        | '\u{cdc}'
+        | '\u{a7ce}'..='\u{a7d4}'
+        | '\u{a7f1}'
+        | '\u{10000}'.. => false,
+        // Two letters that NFKC takes apart.
         '\u{e33}' | '\u{eb3}' => true,
-        '\u{a0}' | '\u{1680}' | '\u{2000}'..='\u{200a}' | '\u{2028}' | '\u{2029}' => true,
-        '\u{202f}' | '\u{205f}' | '\u{3000}' => true,
-        c => unicode_ident::is_xid_start(c) || c.is_numeric(),
+        c => {
+            // Rust's whitespace beyond ASCII is `\p{Z}` and one control character.
+            let blank = c.is_whitespace() && c != '\u{85}';
+            blank || (c.is_alphanumeric() && (unicode_ident::is_xid_start(c) || c.is_numeric()))
+        }
     }
 }
 

@@ -78,14 +78,14 @@ pub fn sanitize(statement: &str, double_quotes_are_text: bool) -> String {
             '-' if after.starts_with('-') => ("", rest.find('\n').unwrap_or(rest.len())),
             '#' if double_quotes_are_text => ("", rest.find('\n').unwrap_or(rest.len())),
             '/' if after.starts_with('*') => ("", comment(rest)),
-            '$' if !in_word => match dollar_quoted(rest) {
-                Some(length) => ("?", length),
-                // A placeholder: `$1`.
-                None => {
-                    let digits = after.bytes().take_while(u8::is_ascii_digit).count();
-                    (&rest[..=digits], digits + 1)
-                }
-            },
+            '$' if !in_word => dollar_quoted(rest).map_or_else(
+                || {
+                    // A placeholder: `$1`.
+                    let length = 1 + after.bytes().take_while(u8::is_ascii_digit).count();
+                    (&rest[..length], length)
+                },
+                |length| ("?", length),
+            ),
             '0'..='9' if !in_word => ("?", number(rest)),
             '.' if !in_word && after.starts_with(|c: char| c.is_ascii_digit()) => ("?", number(rest)),
             _ => (&rest[..c.len_utf8()], c.len_utf8()),
@@ -93,7 +93,6 @@ pub fn sanitize(statement: &str, double_quotes_are_text: bool) -> String {
         clean.push_str(write);
         rest = &rest[length..];
     }
-    // `E'..'`, `N'..'`, `B'..'`, `X'..'`: the letter belongs to the literal, and says nothing.
     clean.trim().to_owned()
 }
 

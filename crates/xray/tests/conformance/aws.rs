@@ -12,6 +12,8 @@ fn check_with(name: &str, options: &Options, resource: &Json, attributes: &Json,
     support::check(name, options, case, expect);
 }
 
+const QUEUE: &str = "https://sqs.use1.amazonaws.com/Meltdown-Alerts";
+const REQUEST: &str = "75107C82-EC8A-4F75-883F-4440B491B0AB";
 const INSTANCE: &str = "i-00f7c0bcb26da2a99";
 
 fn host() -> Json {
@@ -100,7 +102,6 @@ fn calls() {
     let check = |name, attributes, expect| {
         check(name, &json!({"cloud.provider": "aws", "cloud.account.id": "123456789"}), &attributes, &expect);
     };
-    const QUEUE: &str = "https://sqs.use1.amazonaws.com/Meltdown-Alerts";
     check(
         "AwsWithAwsSqsResources",
         json!({"aws.operation": "SendMessage", "aws.account_id": "987654321", "aws.region": "us-east-2",
@@ -121,7 +122,6 @@ fn calls() {
         json!({"messaging.url": QUEUE}),
         json!({"/aws/queue_url": QUEUE, "/metadata/default/messaging.url": QUEUE}),
     );
-    const REQUEST: &str = "75107C82-EC8A-4F75-883F-4440B491B0AB";
     check(
         "AwsWithAwsDynamoDbResources",
         json!({"rpc.method": "IncorrectAWSSDKOperation", "aws.operation": "PutItem", "aws.request_id": REQUEST,

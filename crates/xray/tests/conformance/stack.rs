@@ -374,8 +374,8 @@ fn rust() {
         ],
     );
     check("no backtrace", "rust", "disabled backtrace", &[(OWN, &[])]);
-    let deep: String = (0..100).map(|number| format!("  {number}: f{number}\n")).collect();
+    let deep: Vec<String> = (0..100).map(|number| format!("  {number}: f{number}")).collect();
     let frames: Vec<String> = (0..64).map(|number| format!("f{number}||0")).collect();
     let frames: Vec<&str> = frames.iter().map(String::as_str).collect();
-    check("deep", "rust", &deep, &[(OWN, &frames)]);
+    check("deep", "rust", &deep.join("\n"), &[(OWN, &frames)]);
 }
