@@ -7,5 +7,8 @@
 #[path = "../../delivery/tests/receiver.rs"]
 mod receiver;
 
+mod daemon;
 mod otlp;
 mod otlp_config;
+mod xray;
+mod xray_config;

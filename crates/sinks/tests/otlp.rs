@@ -15,7 +15,7 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 use prost::Message;
-use throughline_sinks::otlp::{Config, Exporter};
+use throughline_sinks::spans::{Config, Exporter};
 
 use crate::receiver::{Receiver, Reply, Request};
 
@@ -59,7 +59,7 @@ fn spans(numbers: std::ops::Range<u64>) -> Vec<SpanData> {
 }
 
 /// The spans of one request, whose resource has to be the test's.
-fn decode(request: &Request) -> Vec<Span> {
+pub(crate) fn decode(request: &Request) -> Vec<Span> {
     let body = match request.header("content-encoding") {
         Some("gzip") => {
             let mut body = Vec::new();

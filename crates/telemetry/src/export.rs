@@ -21,7 +21,7 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 use opentelemetry_sdk::trace::{Span, SpanData, SpanProcessor};
 use serde::Serialize;
-use sinks::otlp::{BuildError, Config, Exporter, Queues};
+use sinks::spans::{BuildError, Config, Exporter, Queues};
 
 /// Spans that wait to be encoded, about a kilobyte each. The SDK's default is 2,048, which one burst of feeds fills: 16,384 are half a
 /// second of 32,000 spans a second. When it is full the span is dropped and counted; the request never waits.
@@ -36,7 +36,7 @@ const SDK_DEADLINE: Duration = Duration::from_secs(5);
 /// `OTEL_BSP_*` and where the spans go.
 #[derive(Clone, Debug)]
 pub(crate) struct ExportConfig {
-    pub(crate) otlp: Config,
+    pub(crate) spans: Config,
     pub(crate) max_queue_size: usize,
     pub(crate) max_export_batch_size: usize,
     pub(crate) schedule_delay: Duration,
@@ -84,7 +84,7 @@ pub(crate) struct PipelineFlush {
 
 /// The buffer is off when there is nowhere to send to.
 pub(crate) fn pipeline(config: &ExportConfig) -> Result<(Processor, Pipeline), BuildError> {
-    let exporter = Exporter::new(&config.otlp)?;
+    let exporter = Exporter::new(&config.spans)?;
     let pipeline = Pipeline {
         queues: exporter.queues(),
         shared: Arc::new(Shared {
@@ -94,7 +94,7 @@ pub(crate) fn pipeline(config: &ExportConfig) -> Result<(Processor, Pipeline), B
             config: config.clone(),
         }),
     };
-    if !config.otlp.is_off() {
+    if !config.spans.is_off() {
         let shared = Arc::clone(&pipeline.shared);
         thread::Builder::new().name("spans".to_owned()).spawn(move || shared.work(exporter))?;
     }
@@ -104,7 +104,7 @@ pub(crate) fn pipeline(config: &ExportConfig) -> Result<(Processor, Pipeline), B
 impl ExportConfig {
     pub(crate) fn from_env(env: &Env) -> Result<Self, ConfigError> {
         Ok(Self {
-            otlp: Config::from_env(env)?,
+            spans: Config::from_env(env)?,
             max_queue_size: positive(env, "OTEL_BSP_MAX_QUEUE_SIZE", MAX_QUEUE_SIZE)?,
             max_export_batch_size: positive(env, "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", MAX_EXPORT_BATCH_SIZE)?,
             schedule_delay: env.millis_or("OTEL_BSP_SCHEDULE_DELAY", SCHEDULE_DELAY)?,
@@ -215,7 +215,7 @@ struct Buffer {
 impl Shared {
     /// Never waits for more than the lock, which is held for a copy at most.
     fn push(&self, span: SpanData) {
-        if self.config.otlp.is_off() {
+        if self.config.spans.is_off() {
             return;
         }
         let mut buffer = self.lock();
@@ -248,7 +248,7 @@ impl Shared {
                 exporter.set_resource(&resource);
             }
             let count = spans.len() as u64;
-            if self.config.otlp.print {
+            if self.config.spans.otlp.print {
                 print::to_stdout(&spans);
             }
             for batch in batches(spans, self.config.max_export_batch_size) {

@@ -34,10 +34,10 @@ pub struct Destination {
 
 /// What `OTEL_TRACES_EXPORTER` asks for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Wanted {
+pub(crate) struct Wanted {
     otlp: bool,
     print: bool,
-    none: bool,
+    pub(crate) none: bool,
 }
 
 impl Config {
@@ -117,7 +117,7 @@ impl Common {
 
 impl Wanted {
     /// `None` when the variable is unset.
-    fn from_env(env: &Env) -> Result<Option<Self>, ConfigError> {
+    pub(crate) fn from_env(env: &Env) -> Result<Option<Self>, ConfigError> {
         const NAME: &str = "OTEL_TRACES_EXPORTER";
         let Some(value) = env.get(NAME) else { return Ok(None) };
         let mut wanted = Self::default();

@@ -4,6 +4,9 @@ mod client;
 mod config;
 mod encode;
 
-pub use client::{Exporter, Queues};
 pub use config::{Config, Destination};
 pub use encode::BuildError;
+
+pub(crate) use client::queues;
+pub(crate) use config::Wanted;
+pub(crate) use encode::Encoder;
