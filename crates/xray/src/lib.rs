@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod datagram;
 pub mod header;
 pub mod id;
 pub mod limits;

@@ -10,10 +10,13 @@ mod rule;
 mod sampler;
 mod wildcard;
 
+/// On the root span, the rule that sampled it; X-Ray's console counts traces by it.
+pub const RULE_ATTRIBUTE: &str = "aws.xray.sampling_rule_name";
+
 pub use api::{
     RuleRecord, RulesRequest, RulesResponse, Statistics, Target, TargetsRequest, TargetsResponse, Unprocessed,
 };
 pub use quota::Quotas;
 pub use rule::{DEFAULT_RULE, Request, Rule, RuleError, service_type};
-pub use sampler::{ClientId, Decision, Sampler, rules_pause, targets_pause};
+pub use sampler::{ClientId, Decision, Sampler, chance, rules_pause, targets_pause};
 pub use wildcard::matches;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value as Json, json};
 use throughline_xray::sampling::{
     ClientId, Quotas, Request, Rule, RuleError, RuleRecord, RulesResponse, Sampler, TargetsRequest,
-    TargetsResponse, rules_pause, targets_pause,
+    TargetsResponse, chance, rules_pause, targets_pause,
 };
 
 use crate::support;
@@ -246,6 +246,15 @@ fn a_report_tells_when_the_rules_are_outdated() {
     let gone = json!({"UnprocessedStatistics": [{"RuleName": "r", "ErrorCode": "404", "Message": "gone"}]});
     sampler.apply(&none, &targets(gone));
     assert!(sampler.is_outdated());
+}
+
+#[test]
+fn chance_is_the_traces_own() {
+    let check = |id: &str, expect: f64| assert!((chance(id.parse().unwrap()) - expect).abs() < 1e-15, "{id}");
+    check("1-ffffffff-ffffffffff00000000000000", 0.0);
+    check("1-00000000-000000000080000000000000", 0.5);
+    check("1-00000000-0000000000ffffffffffffff", 1.0);
+    assert!(chance("1-00000000-0000000000ffffffffffffff".parse().unwrap()) < 1.0);
 }
 
 #[test]

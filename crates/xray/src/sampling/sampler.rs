@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::api::{RuleRecord, Statistics, TargetsRequest, TargetsResponse};
 use super::rule::{Request, Rule};
+use crate::id::TraceId;
 use crate::limits::MAX_STATISTICS_PER_CALL;
 
 /// How long a rule list holds after the last fetch that worked, as in AWS's SDKs.
@@ -93,7 +94,7 @@ impl Sampler {
         }
     }
 
-    /// Decides about one root. `random` is from 0 to below 1 and follows from the trace id, best of all.
+    /// Decides about one root. `random` is from 0 to below 1, best of all [`chance`] of the trace id.
     pub fn decide(&mut self, request: &Request, now: Duration, random: f64) -> Decision {
         let usable = self.loaded.is_some_and(|loaded| now.saturating_sub(loaded) <= RULES_HOLD);
         let entry = self.rules.iter_mut().find(|entry| usable && entry.rule.matches(request));
@@ -272,6 +273,14 @@ impl fmt::Debug for ClientId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
+}
+
+/// From 0 to below 1, the same in every process that sees the trace: its last 7 bytes, which W3C's trace context (level 2)
+/// and X-Ray both fill by chance.
+pub fn chance(trace_id: TraceId) -> f64 {
+    let random = u128::from_be_bytes(trace_id.to_bytes()) & ((1 << 56) - 1);
+    // The 53 bits that an f64 holds: 56 would round up to 1.
+    (random >> 3) as f64 / (1_u64 << 53) as f64
 }
 
 /// Until the next fetch of the rules. `random` is from 0 to 1, so that a fleet that started at once does not ask at once.

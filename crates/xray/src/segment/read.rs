@@ -98,12 +98,12 @@ fn build(mut fields: Map<String, Value>, depth: usize) -> Document {
     if let Some(Value::Object(metadata)) = fields.get_mut("metadata") {
         metadata.retain(|_, value| value.is_object());
     }
-    let mut document = Document::deserialize(&Value::Object(fields.clone())).unwrap_or_else(|_| {
+    let mut document = Document::deserialize(&fields).unwrap_or_else(|_| {
         fields.retain(|key, value| {
             let alone = Map::from_iter([(key.clone(), value.clone())]);
-            Document::deserialize(&Value::Object(alone)).is_ok()
+            Document::deserialize(&alone).is_ok()
         });
-        Document::deserialize(&Value::Object(fields)).unwrap_or_default()
+        Document::deserialize(&fields).unwrap_or_default()
     });
     document.subsegments = embedded
         .into_iter()

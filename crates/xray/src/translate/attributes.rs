@@ -75,7 +75,6 @@ impl<'s> Attributes<'s> {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&'s str, &'s Value<'s>, State)> {
-        let entries: &'s [Attribute<'s>] = self.entries;
-        entries.iter().zip(self.states.clone()).map(|((key, value), state)| (*key, value, state))
+        self.entries.iter().zip(&self.states).map(|((key, value), state)| (*key, value, *state))
     }
 }

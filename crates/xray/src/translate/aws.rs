@@ -2,6 +2,7 @@
 
 use super::Options;
 use super::attributes::Attributes;
+use crate::sampling::RULE_ATTRIBUTE;
 use crate::segment::{Aws, Ec2, Ecs, Eks, ElasticBeanstalk, LogGroup, Sdk};
 use crate::span::Value;
 
@@ -102,7 +103,7 @@ fn sdk(attributes: &mut Attributes, resource: &Attributes) -> Sdk {
             Some(language) if !name.ends_with(&format!("for {language}")) => format!("{name} for {language}"),
             _ => name.to_owned(),
         });
-    let rule = attributes.take_text(&["aws.xray.sampling_rule_name", "aws.xray.sampling_rule"]);
+    let rule = attributes.take_text(&[RULE_ATTRIBUTE, "aws.xray.sampling_rule"]);
     Sdk {
         sdk: name,
         sdk_version: resource.text("telemetry.sdk.version").map(str::to_owned),

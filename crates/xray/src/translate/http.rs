@@ -1,6 +1,6 @@
 //! The `http` block, from stable and from old attribute names.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use super::attributes::Attributes;
 use super::short;
@@ -9,7 +9,7 @@ use crate::segment::{Http, HttpRequest, HttpResponse};
 use crate::span::{Kind, Span, Value};
 
 /// One of these makes a span one of HTTP; addresses and ports alone do not.
-const TELLING: [&str; 18] = [
+const TELLING: [&str; 17] = [
     "http.request.method",
     "http.response.status_code",
     "url.full",
@@ -27,11 +27,11 @@ const TELLING: [&str; 18] = [
     "http.user_agent",
     "http.server_name",
     "net.host.port",
-    "client.address",
 ];
 
-/// What only places the request; no part of metadata once the URL holds it.
-const PLACING: [&str; 9] = [
+/// What only tells where the parties are; no part of metadata once the block holds it.
+const PLACING: [&str; 10] = [
+    "client.address",
     "server.address",
     "server.port",
     "network.peer.address",
@@ -48,8 +48,7 @@ const SECRET_PARAMETERS: [&str; 4] = ["AWSAccessKeyId", "Signature", "sig", "X-G
 
 /// The block, and the URL where it is longer than the block may hold.
 pub(super) fn http(span: &Span, attributes: &mut Attributes) -> Option<(Http, Option<String>)> {
-    // `client.address` is in the list of what is taken, and does not tell by itself.
-    if !TELLING[..17].iter().any(|key| attributes.has(key)) {
+    if !TELLING.iter().any(|key| attributes.has(key)) {
         return None;
     }
     let full = attributes.take_text(&["url.full", "http.url"]).map(str::to_owned);
