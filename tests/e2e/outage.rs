@@ -1,13 +1,15 @@
 //! Postgres goes away and comes back. A system of its own, since it is broken on purpose.
 
+use std::fs;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::Signal;
 use serde_json::json;
 
 use crate::eventually;
 use crate::http::Client;
-use crate::system::System;
+use crate::system::{System, signal};
 
 /// The gateway gives an upstream less than this, all its retries included.
 const BOUNDED: Duration = Duration::from_secs(20);
@@ -21,17 +23,17 @@ fn postgres_goes_away_and_comes_back() {
 
     // Frozen: connections stand, nothing answers. Requests end in bounded time with a clear answer.
     let postgres = system.at.pids["postgres"];
-    signal_family("STOP", postgres);
+    signal_family(Signal::SIGSTOP, postgres);
     let start = Instant::now();
     let reply = Client::anonymous().get(&home);
     assert!(matches!(reply.status, 500..=504), "{}", reply.body);
     reply.assert_problem(reply.status);
     assert!(start.elapsed() < BOUNDED, "an answer took {:?}", start.elapsed());
-    signal_family("CONT", postgres);
+    signal_family(Signal::SIGCONT, postgres);
     eventually("the feed is back", || (Client::anonymous().get(&home).status == 200).then_some(()));
 
     // Gone: every connection is cut, and new ones are refused until `up` starts it again.
-    signal("INT", postgres);
+    signal(Signal::SIGINT, postgres);
     let start = Instant::now();
     let reply = eventually("the outage shows", || {
         let reply = Client::anonymous().get(&home);
@@ -59,15 +61,18 @@ fn postgres_goes_away_and_comes_back() {
 }
 
 /// The postmaster and its backends: stopping the first alone leaves the others answering.
-fn signal_family(name: &str, postmaster: u32) {
-    let children = Command::new("pgrep").args(["-P", &postmaster.to_string()]).output().unwrap();
-    for child in String::from_utf8_lossy(&children.stdout).split_whitespace() {
-        signal(name, child.parse().unwrap());
+fn signal_family(what: Signal, postmaster: u32) {
+    for child in children(postmaster) {
+        signal(what, child);
     }
-    signal(name, postmaster);
+    signal(what, postmaster);
 }
 
-fn signal(name: &str, pid: u32) {
-    // A backend may have ended in between.
-    let _ = Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status().unwrap();
+fn children(pid: u32) -> Vec<u32> {
+    let text = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_else(|_| {
+        // No /proc on macOS.
+        let output = Command::new("pgrep").args(["-P", &pid.to_string()]).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    });
+    text.split_whitespace().map(|child| child.parse().unwrap()).collect()
 }

@@ -8,6 +8,8 @@ use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -135,7 +137,12 @@ impl System {
 
 /// Whether a process of this id is there.
 pub(crate) fn alive(pid: u32) -> bool {
-    Command::new("kill").args(["-0", &pid.to_string()]).output().unwrap().status.success()
+    kill(Pid::from_raw(pid as i32), None).is_ok()
+}
+
+pub(crate) fn signal(what: Signal, pid: u32) {
+    // It may have ended in between.
+    let _ = kill(Pid::from_raw(pid as i32), what);
 }
 
 impl Drop for System {

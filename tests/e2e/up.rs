@@ -6,11 +6,12 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use crate::eventually;
 use crate::http::Client;
-use crate::system::{System, alive, shared};
+use crate::system::{System, alive, shared, signal};
 
 #[test]
 fn the_line_of_an_ephemeral_system_has_exactly_the_documented_keys() {
@@ -23,7 +24,7 @@ fn the_line_of_an_ephemeral_system_has_exactly_the_documented_keys() {
     assert_eq!(keys(&line["database_urls"]), "activities users");
     assert_eq!(keys(&line["pids"]), "activities console frontend-proxy gateway postgres up users");
     // The console receives these formats in later versions; until then a script can see that it does not.
-    for later in ["xray_daemon", "rollbar", "cloudwatch_logs"] {
+    for later in ["rollbar", "cloudwatch_logs"] {
         assert_eq!(line[later], Value::Null);
     }
 }
@@ -181,7 +182,7 @@ impl Up {
 
     /// As Ctrl-C does.
     fn interrupt(mut self) {
-        Command::new("kill").args(["-INT", &self.child.id().to_string()]).status().unwrap();
+        signal(Signal::SIGINT, self.child.id());
         let status = eventually("`up` ends after Ctrl-C", || self.child.try_wait().unwrap());
         assert!(status.success(), "{status}");
     }

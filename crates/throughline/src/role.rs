@@ -43,6 +43,9 @@ pub(crate) struct ConsoleOptions {
     /// Where to receive OTLP over gRPC (CONSOLE_OTLP_GRPC)
     #[arg(long, value_name = "HOST:PORT")]
     otlp_grpc: Option<String>,
+    /// Where to receive what goes to an X-Ray daemon, by UDP and TCP (CONSOLE_XRAY_DAEMON)
+    #[arg(long, value_name = "HOST:PORT")]
+    xray_daemon: Option<String>,
     /// Where to keep what is received (CONSOLE_DATA_DIR)
     #[arg(long, value_name = "FOLDER")]
     data_dir: Option<String>,
@@ -87,6 +90,7 @@ impl ConsoleOptions {
         let env = self.common.apply(env);
         let env = with(env, "CONSOLE_OTLP_HTTP", self.otlp_http);
         let env = with(env, "CONSOLE_OTLP_GRPC", self.otlp_grpc);
+        let env = with(env, "CONSOLE_XRAY_DAEMON", self.xray_daemon);
         with(env, "CONSOLE_DATA_DIR", self.data_dir)
     }
 }

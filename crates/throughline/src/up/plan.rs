@@ -113,6 +113,7 @@ impl Plan {
             Role::Console => env
                 .with("CONSOLE_OTLP_HTTP", address(self.ports.otlp_http))
                 .with("CONSOLE_OTLP_GRPC", address(self.ports.otlp_grpc))
+                .with("CONSOLE_XRAY_DAEMON", address(self.ports.xray_daemon))
                 .with("CONSOLE_DATA_DIR", self.state.join("console").display().to_string())
                 .with("CONSOLE_UI_DIR", folder("crates/console/ui/dist")),
         }
@@ -132,7 +133,7 @@ impl Plan {
             "console": self.url(Role::Console),
             "otlp_http": self.otlp_http(),
             "otlp_grpc": format!("http://{}", address(self.ports.otlp_grpc)),
-            "xray_daemon": null,
+            "xray_daemon": address(self.ports.xray_daemon),
             "rollbar": null,
             "cloudwatch_logs": null,
             "database_urls": { "users": database.url(Role::Users), "activities": database.url(Role::Activities) },
@@ -146,12 +147,13 @@ impl Plan {
         let local = |port: u16| format!("http://localhost:{port}");
         let mut text = format!(
             "\n  the app       {}\n  the console   {}\n  the gateway   {}/api/activities/home\n  \
-             OTLP          {} (HTTP), {} (gRPC)\n  logs          {}/*.log\n",
+             OTLP          {} (HTTP), {} (gRPC)\n  X-Ray daemon  {}\n  logs          {}/*.log\n",
             local(self.ports.web),
             local(self.ports.console),
             local(self.ports.gateway),
             local(self.ports.otlp_http),
             local(self.ports.otlp_grpc),
+            address(self.ports.xray_daemon),
             self.logs().display(),
         );
         if let Some(seeded) = seeded {

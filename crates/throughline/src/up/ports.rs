@@ -11,6 +11,8 @@ use rand::RngExt as _;
 const FREE: std::ops::Range<u16> = 20_000..32_000;
 /// How many ports are tried before the machine is called full.
 const TRIES: usize = 200;
+/// How often the table of sockets is read for the one that is in the way.
+const TABLE_READS: usize = 5;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Ports {
@@ -21,6 +23,8 @@ pub(crate) struct Ports {
     pub(crate) console: u16,
     pub(crate) otlp_grpc: u16,
     pub(crate) otlp_http: u16,
+    /// UDP and TCP.
+    pub(crate) xray_daemon: u16,
     pub(crate) postgres: u16,
 }
 
@@ -39,6 +43,7 @@ impl Ports {
             console: port(4380)?,
             otlp_grpc: port(4317)?,
             otlp_http: port(4318)?,
+            xray_daemon: port(2000)?,
             postgres: port(5433)?,
         })
     }
@@ -64,13 +69,15 @@ impl Ports {
             console: port()?,
             otlp_grpc: port()?,
             otlp_http: port()?,
+            xray_daemon: port()?,
             postgres: port()?,
         })
     }
 
     /// One line about the first port that somebody else has.
     pub(crate) fn check(&self) -> anyhow::Result<()> {
-        let Self { web, gateway, activities, users, console, otlp_grpc, otlp_http, postgres } = *self;
+        let Self { web, gateway, activities, users, console, otlp_grpc, otlp_http, xray_daemon, postgres } =
+            *self;
         for (what, port) in [
             ("the web app", web),
             ("gateway", gateway),
@@ -79,6 +86,7 @@ impl Ports {
             ("console", console),
             ("OTLP over gRPC", otlp_grpc),
             ("OTLP over HTTP", otlp_http),
+            ("X-Ray daemon", xray_daemon),
             ("Postgres", postgres),
         ] {
             if let Err(error) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
@@ -96,17 +104,28 @@ impl Ports {
 
 /// Who listens on a port of this machine, as far as Linux tells: the socket's inode, then the process that has it open.
 fn owner(port: u16) -> Option<String> {
-    let tables =
-        ["/proc/net/tcp", "/proc/net/tcp6"].map(|table| fs::read_to_string(table).unwrap_or_default());
-    let inode = tables.iter().flat_map(|table| table.lines()).find_map(|line| listening_inode(line, port))?;
+    // The table is read in pages while sockets come and go: a row can be missed.
+    let inode = (0..TABLE_READS).find_map(|_| {
+        let tables =
+            ["/proc/net/tcp", "/proc/net/tcp6"].map(|table| fs::read_to_string(table).unwrap_or_default());
+        tables
+            .iter()
+            .flat_map(|table| table.lines())
+            .find_map(|line| listening_inode(line, port))
+            .map(str::to_owned)
+    })?;
     let socket = format!("socket:[{inode}]");
     for process in fs::read_dir("/proc").ok()?.flatten() {
+        // Processes have numbers; `self` would be ourselves.
+        let Some(pid) = process.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {
+            continue;
+        };
         let Ok(files) = fs::read_dir(process.path().join("fd")) else { continue };
         let has_it =
             |file: fs::DirEntry| fs::read_link(file.path()).is_ok_and(|to| to.as_os_str() == socket.as_str());
         if files.flatten().any(has_it) {
             let name = fs::read_to_string(process.path().join("comm")).ok()?;
-            return Some(format!("{} (process {})", name.trim(), process.file_name().display()));
+            return Some(format!("{} (process {pid})", name.trim()));
         }
     }
     None

@@ -17,7 +17,8 @@ const APPS: [&str; 2] = ["frontend-proxy/web", "crates/console/ui"];
 const NOT_SOURCES: [&str; 3] = ["dist", "node_modules", "test-results"];
 /// npm's own mark of what is installed; it is written at the end of each install.
 const INSTALLED: &str = "node_modules/.package-lock.json";
-const INSTALL_NODE: &str = "apt-get install -y nodejs npm (or https://nodejs.org, version 20.19 or newer)";
+const INSTALL_NODE: &str =
+    "apt-get install -y nodejs npm (Debian 13; elsewhere https://nodejs.org, 20.19 or newer)";
 /// How much of a failed command's output is shown.
 const LAST_LINES: usize = 20;
 
