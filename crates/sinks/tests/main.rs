@@ -12,3 +12,4 @@ mod otlp;
 mod otlp_config;
 mod xray;
 mod xray_config;
+mod xray_sampler;

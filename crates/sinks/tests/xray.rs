@@ -65,7 +65,7 @@ fn report(exporter: &Exporter) -> Report {
     exporter.queues().report().remove(0)
 }
 
-fn until(condition: impl Fn() -> bool) {
+pub(crate) fn until(condition: impl Fn() -> bool) {
     let end = Instant::now() + LONG;
     while !condition() {
         assert!(Instant::now() < end, "did not happen in {LONG:?}");

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use env::{ConfigError, Env};
 use opentelemetry::KeyValue;
+use sinks::xray::DaemonAddress;
 use tracing_subscriber::filter::Targets;
 
 use crate::Sampler;
@@ -20,6 +21,8 @@ pub struct Config {
     /// `OTEL_RESOURCE_ATTRIBUTES`: what else every span of this process carries.
     pub resource_attributes: Vec<KeyValue>,
     pub sampler: Sampler,
+    /// Who hands out the rules of `OTEL_TRACES_SAMPLER=xray`.
+    pub xray_daemon: DaemonAddress,
     /// `OTEL_SDK_DISABLED`: no spans; headers still travel on as they came.
     pub disabled: bool,
     /// Baggage keys that may leave this process; none, unless the operator names some (`BAGGAGE_ALLOWED_KEYS`).
@@ -66,6 +69,7 @@ impl Config {
             service_version: env!("CARGO_PKG_VERSION").to_owned(),
             resource_attributes: resource_attributes.unwrap_or_default(),
             sampler: Sampler::from_env(env)?,
+            xray_daemon: DaemonAddress::from_env(env)?.unwrap_or_default(),
             disabled: env.flag("OTEL_SDK_DISABLED")?.unwrap_or(false),
             baggage_allowed: env.get("BAGGAGE_ALLOWED_KEYS").map(list).unwrap_or_default(),
             log: LogConfig::from_env(env)?,

@@ -17,7 +17,7 @@ use crate::attributes::{SERVICE_INSTANCE_ID, SERVICE_NAME, SERVICE_NAMESPACE, SE
 use crate::export::{self, Pipeline, PipelineFlush};
 use crate::gate::Gate;
 use crate::log::Events;
-use crate::sampling::{Ids, Obey};
+use crate::sampling::{Ids, Obey, Rules};
 use crate::{Config, Sampler};
 
 /// Keeps telemetry running; hand it back with [`Guard::shutdown`] on every way out.
@@ -46,6 +46,8 @@ pub enum InitError {
     Subscriber(#[from] TryInitError),
     #[error("spans cannot be exported: {0}")]
     Export(#[from] BuildError),
+    #[error("the thread that fetches sampling rules: {0}")]
+    Rules(#[from] std::io::Error),
 }
 
 /// Starts telemetry as `config` says: spans to its destinations, log lines to standard output.
@@ -112,6 +114,8 @@ pub(crate) struct State {
     /// Whether spans are made at all.
     pub(crate) recording: bool,
     pub(crate) sampler: Sampler,
+    /// When the sampler asks X-Ray.
+    pub(crate) rules: Option<Rules>,
     pub(crate) baggage_allowed: Vec<String>,
     pipeline: Option<Pipeline>,
 }
@@ -123,6 +127,7 @@ pub(crate) fn state() -> &'static State {
     static UNSET: State = State {
         recording: false,
         sampler: Sampler::PARENT_BASED_ALWAYS_ON,
+        rules: None,
         baggage_allowed: Vec::new(),
         pipeline: None,
     };
@@ -135,9 +140,13 @@ fn install(
     pipeline: Option<Pipeline>,
 ) -> Result<Guard, InitError> {
     let recording = !config.disabled;
+    let rules = (recording && config.sampler.asks_xray())
+        .then(|| Rules::start(&config.xray_daemon, &config.service_name, &config.resource_attributes))
+        .transpose()?;
     let state = State {
         recording,
         sampler: config.sampler,
+        rules,
         baggage_allowed: config.baggage_allowed.clone(),
         pipeline: pipeline.filter(|_| recording),
     };

@@ -5,14 +5,23 @@
 //! that our generator and our sampler look at, and everything else is said by the remote parent that we build.
 
 use std::cell::{Cell, RefCell};
+use std::io;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use actix_web::dev::ServiceRequest;
+use actix_web::http::header::HOST;
 use env::{ConfigError, Env};
 use opentelemetry::trace::{Link, SpanKind, TraceContextExt, TraceState};
-use opentelemetry::{Context, KeyValue, SpanId, TraceId};
+use opentelemetry::{Context, KeyValue, SpanId, StringValue, TraceId};
 use opentelemetry_sdk::trace::{IdGenerator, SamplingDecision, SamplingResult, ShouldSample};
 use rand::RngExt;
 use rand::rngs::SmallRng;
+use sinks::xray::{DaemonAddress, RemoteSampler};
+use xray::sampling::{RULE_ATTRIBUTE, Request, chance, service_type};
+
+use crate::http::host_and_port;
+use crate::init::state;
 
 /// `OTEL_TRACES_SAMPLER` and its argument.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -26,6 +35,8 @@ enum Root {
     On,
     Off,
     Ratio(f64),
+    /// By the rules of AWS X-Ray, which its daemon hands out.
+    Xray,
 }
 
 impl Sampler {
@@ -60,11 +71,12 @@ impl Sampler {
                 }
                 Root::Ratio(ratio)
             }
+            "xray" => Root::Xray,
             _ => {
                 return Err(ConfigError::bad(
                     NAME,
                     name,
-                    "is none of always_on, always_off, traceidratio and their parentbased_ forms",
+                    "is none of always_on, always_off, traceidratio, xray and their parentbased_ forms",
                     "parentbased_traceidratio",
                 ));
             }
@@ -72,18 +84,28 @@ impl Sampler {
         Ok(Self { root, parent_based })
     }
 
-    /// For a trace that begins here, or whose caller left the decision to us.
-    pub(crate) fn root(self, trace_id: TraceId) -> bool {
+    /// For a trace that begins here, or whose caller left the decision to us. A trace without a request is a background job's.
+    pub(crate) fn root(self, trace_id: TraceId, request: Option<&ServiceRequest>) -> bool {
         match self.root {
             Root::On => true,
             Root::Off => false,
             Root::Ratio(ratio) => below(ratio, trace_id),
+            Root::Xray => state().rules.as_ref().is_some_and(|rules| rules.decide(trace_id, request)),
         }
     }
 
     /// For a trace whose caller decided.
-    pub(crate) fn child(self, trace_id: TraceId, parent_sampled: bool) -> bool {
-        if self.parent_based { parent_sampled } else { self.root(trace_id) }
+    pub(crate) fn child(
+        self,
+        trace_id: TraceId,
+        parent_sampled: bool,
+        request: Option<&ServiceRequest>,
+    ) -> bool {
+        if self.parent_based { parent_sampled } else { self.root(trace_id, request) }
+    }
+
+    pub(crate) fn asks_xray(self) -> bool {
+        self.root == Root::Xray
     }
 }
 
@@ -102,10 +124,53 @@ pub(crate) fn browser_below(ratio: f64, trace_id: TraceId) -> bool {
     ratio >= 1.0 || f64::from(accumulated) < (ratio.max(0.0) * f64::from(u32::MAX)).floor()
 }
 
+/// X-Ray's rules, and what they ask of the process.
+pub(crate) struct Rules {
+    sampler: RemoteSampler,
+    service_name: String,
+    service_type: Option<&'static str>,
+    arn: Option<String>,
+}
+
+impl Rules {
+    pub(crate) fn start(
+        daemon: &DaemonAddress,
+        service_name: &str,
+        resource: &[KeyValue],
+    ) -> io::Result<Self> {
+        let find = |keys: &[&str]| resource.iter().find(|it| keys.contains(&it.key.as_str()));
+        let platform = find(&["cloud.platform"]).map(|it| it.value.as_str());
+        Ok(Self {
+            sampler: RemoteSampler::start(daemon)?,
+            service_name: service_name.to_owned(),
+            service_type: platform.and_then(|platform| service_type(&platform)),
+            arn: find(&["aws.ecs.container.arn", "cloud.resource_id"]).map(|it| it.value.to_string()),
+        })
+    }
+
+    fn decide(&self, trace_id: TraceId, request: Option<&ServiceRequest>) -> bool {
+        let Some(id) = xray::TraceId::from_bytes(trace_id.to_bytes()) else { return false };
+        let asked = Request {
+            service_name: Some(&self.service_name),
+            service_type: self.service_type,
+            host: request.and_then(|it| host_and_port(it.headers().get(HOST)?.to_str().ok()?).0),
+            method: request.map(|it| it.method().as_str()),
+            path: request.map(ServiceRequest::path),
+            arn: self.arn.as_deref(),
+            attributes: &[],
+        };
+        let decision = self.sampler.decide(&asked, chance(id));
+        RULE.set(decision.rule.filter(|_| decision.sampled));
+        decision.sampled
+    }
+}
+
 thread_local! {
     static RANDOM: RefCell<SmallRng> = RefCell::new(rand::make_rng());
     /// The trace id of a sampled root whose SERVER span is about to be built.
     static CHOSEN: Cell<Option<TraceId>> = const { Cell::new(None) };
+    /// X-Ray's rule that chose it.
+    static RULE: Cell<Option<Arc<str>>> = const { Cell::new(None) };
 }
 
 /// An id that X-Ray's time-range queries find: the epoch first, then 96 random bits.
@@ -132,6 +197,7 @@ impl Chosen {
     /// The span is built; from here on new roots get ids of their own.
     pub(crate) fn clear() {
         CHOSEN.set(None);
+        RULE.set(None);
     }
 }
 
@@ -173,9 +239,10 @@ impl ShouldSample for Obey {
             .map(|cx| cx.span().span_context().clone())
             .filter(opentelemetry::trace::SpanContext::is_valid)
             .map_or((None, TraceState::NONE), |p| (Some(p.is_sampled()), p.trace_state().clone()));
-        let sampled = decided.unwrap_or_else(|| CHOSEN.get().is_some() || self.0.root(trace_id));
+        let sampled = decided.unwrap_or_else(|| CHOSEN.get().is_some() || self.0.root(trace_id, None));
         let decision = if sampled { SamplingDecision::RecordAndSample } else { SamplingDecision::Drop };
-        SamplingResult { decision, attributes: Vec::new(), trace_state }
+        let rule = RULE.take().map(|rule| KeyValue::new(RULE_ATTRIBUTE, StringValue::from(rule)));
+        SamplingResult { decision, attributes: rule.into_iter().collect(), trace_state }
     }
 }
 
@@ -205,6 +272,8 @@ mod tests {
         check("traceidratio", "", sampler(Root::Ratio(1.0), false));
         check("parentbased_always_on", "", sampler(Root::On, true));
         check("parentbased_always_off", "", sampler(Root::Off, true));
+        check("xray", "", sampler(Root::Xray, false));
+        check("parentbased_xray", "", sampler(Root::Xray, true));
         check("parentbased_traceidratio", "1", sampler(Root::Ratio(1.0), true));
         check("parentbased_traceidratio", "1.5", Err("OTEL_TRACES_SAMPLER_ARG"));
         check("parentbased_traceidratio", "half", Err("OTEL_TRACES_SAMPLER_ARG"));

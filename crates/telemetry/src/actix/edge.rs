@@ -30,15 +30,18 @@ impl EdgePolicy {
     pub(super) fn start(&self, request: &ServiceRequest) -> Start {
         let mut incoming = Incoming::read(request.headers());
         incoming.baggage = None;
-        let Some(caller) = incoming.caller else { return Start::of(incoming, None) };
+        let Some(caller) = incoming.caller else { return Start::of(incoming, None, request) };
         if is_same_origin(request.headers()) {
             let verdict =
                 caller.sampled.map(|claimed| claimed && browser_below(self.browser_ratio, caller.trace_id));
-            return Start::of(incoming, verdict);
+            return Start::of(incoming, verdict, request);
         }
         let stranger =
             caller.span_id.map(|span_id| caller.as_parent(span_id, caller.sampled == Some(true), None));
-        Start { link: stranger.filter(SpanContext::is_valid), ..Start::of(Incoming::default(), None) }
+        Start {
+            link: stranger.filter(SpanContext::is_valid),
+            ..Start::of(Incoming::default(), None, request)
+        }
     }
 }
 

@@ -88,7 +88,7 @@ where
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
         let start = match &self.edge {
-            None => Start::of(Incoming::read(request.headers()), None),
+            None => Start::of(Incoming::read(request.headers()), None, &request),
             Some(policy) => policy.start(&request),
         };
         let _context = start.context.clone().attach();
@@ -118,7 +118,7 @@ struct Start {
 
 impl Start {
     /// `verdict` overrides what the sampler says of a caller's decision.
-    fn of(incoming: Incoming, verdict: Option<bool>) -> Self {
+    fn of(incoming: Incoming, verdict: Option<bool>, request: &ServiceRequest) -> Self {
         let state = state();
         let mut context = Context::new();
         if let Some(baggage) = incoming.baggage {
@@ -135,8 +135,8 @@ impl Start {
         let sampled = verdict.unwrap_or_else(|| match caller.sampled {
             // Switched off, we make no spans and tell no lies: the caller's decision goes on as it came.
             _ if !state.recording => caller.sampled.unwrap_or(false),
-            Some(sampled) => state.sampler.child(caller.trace_id, sampled),
-            None => state.sampler.root(caller.trace_id),
+            Some(sampled) => state.sampler.child(caller.trace_id, sampled, Some(request)),
+            None => state.sampler.root(caller.trace_id, Some(request)),
         });
         let tracestate = incoming.carried.tracestate.clone();
         context = incoming.carried.attach_to(context);
@@ -250,8 +250,8 @@ mod tests {
     #[test]
     fn switched_off_it_passes_on_what_came() {
         let check = |header: &'static str, expect: &str| {
-            let request = TestRequest::default().insert_header(("traceparent", header)).to_http_request();
-            let start = Start::of(Incoming::read(request.headers()), None);
+            let request = TestRequest::default().insert_header(("traceparent", header)).to_srv_request();
+            let start = Start::of(Incoming::read(request.headers()), None, &request);
             assert_eq!(start.root, None);
             let told = Traceparent::from(start.context.span().span_context()).to_string();
             assert!(told.starts_with(expect) || expect == "-00" && told.ends_with(expect), "{told}");
