@@ -9,11 +9,16 @@ use service::server::{Listen, Settings};
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:4380";
 pub const DEFAULT_OTLP_HTTP: &str = "127.0.0.1:4318";
 pub const DEFAULT_OTLP_GRPC: &str = "127.0.0.1:4317";
+/// As X-Ray's daemon, UDP and TCP.
+pub const DEFAULT_XRAY_DAEMON: &str = "127.0.0.1:2000";
 pub const DEFAULT_DATA_DIR: &str = ".throughline/console";
 /// 2 GiB: about 2 to 4 million spans.
 pub const DEFAULT_MAX_BYTES: u64 = 2 << 30;
 /// Less leaves no room for one large request.
 const LEAST_MAX_BYTES: u64 = 1 << 20;
+
+/// `PutTraceSegments` carries 50 documents of 64 KB, each escaped as text within JSON.
+const MAX_BODY: usize = 8 << 20;
 
 const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(1);
 
@@ -24,6 +29,9 @@ pub struct Config {
     pub server: Settings,
     pub otlp_http: Listen,
     pub otlp_grpc: Listen,
+    pub xray_daemon: Listen,
+    /// Where the spans that come by OTLP are sent on to, as segments.
+    pub xray_forward: Option<Listen>,
     pub data_dir: PathBuf,
     pub ui_dir: PathBuf,
     pub token: Option<Secret>,
@@ -35,6 +43,7 @@ impl Config {
         let mut server = Settings::from_env(DEFAULT_LISTEN, env)?;
         // Live streams end only with their reader: waiting longer for them gains nothing.
         server.shutdown_deadline = server.shutdown_deadline.min(SHUTDOWN_DEADLINE);
+        server.max_body = MAX_BODY;
         let token = env.secret("CONSOLE_TOKEN");
         if token.is_none() && !server.listen.is_loopback() {
             return Err(ConfigError {
@@ -64,6 +73,8 @@ impl Config {
             server,
             otlp_http: listen("CONSOLE_OTLP_HTTP", DEFAULT_OTLP_HTTP)?,
             otlp_grpc: listen("CONSOLE_OTLP_GRPC", DEFAULT_OTLP_GRPC)?,
+            xray_daemon: listen("CONSOLE_XRAY_DAEMON", DEFAULT_XRAY_DAEMON)?,
+            xray_forward: env.parse("CONSOLE_XRAY_FORWARD", "xray-daemon:2000")?,
             data_dir: env.get("CONSOLE_DATA_DIR").unwrap_or(DEFAULT_DATA_DIR).into(),
             // Beside the sources: right for a clone; an image sets the variable.
             ui_dir: env

@@ -9,26 +9,32 @@ pub mod tree;
 pub mod wire;
 
 use std::io;
-use std::net::TcpListener;
+use std::net::{TcpListener, UdpSocket};
 use std::sync::Arc;
 
 use actix_web::dev::ServerHandle;
-use service::server::{Listen, Ready, Server, Tracing};
+use service::server::{Listen, Ready, Server, Settings, Tracing};
+use vendor_apis::xray::{Counters, Daemon, Forwarder};
 
 pub use config::Config;
 
-use crate::api::{Access, Api};
+use crate::api::{Access, Addresses, Api};
 use crate::ingest::Ingest;
 use crate::ingest::budget::Budget;
 use crate::ingest::grpc::GrpcServer;
 use crate::stats::Stats;
-use crate::store::Store;
+use crate::store::{Documents, Store};
+
+/// How often a free port is looked for that UDP and TCP both have free.
+const FREE_PORT_TRIES: usize = 20;
 
 /// A bound console with its store open.
 pub struct Application {
     server: Server,
     otlp_http: actix_web::dev::Server,
     otlp_grpc: GrpcServer,
+    xray: Daemon,
+    xray_tcp: Server,
     ports: Ports,
 }
 
@@ -39,6 +45,8 @@ pub struct Ports {
     pub web: u16,
     pub otlp_http: u16,
     pub otlp_grpc: u16,
+    /// UDP and TCP.
+    pub xray_daemon: u16,
 }
 
 /// Why a console does not start.
@@ -57,19 +65,38 @@ impl Application {
     pub async fn build(config: Config) -> Result<Self, BuildError> {
         let otlp_http = bind("CONSOLE_OTLP_HTTP", &config.otlp_http)?;
         let otlp_grpc = bind("CONSOLE_OTLP_GRPC", &config.otlp_grpc)?;
-        let (http_port, grpc_port) = (port(&otlp_http), port(&otlp_grpc));
+        let (udp, xray_daemon) = daemon_socket(&config.xray_daemon)?;
 
         let stats = Arc::new(Stats::default());
         let store = Store::open(&config.data_dir, config.max_bytes, stats.clone())
             .map_err(|error| BuildError::Store(error.to_string()))?;
+        let documents = Arc::new(Documents { writer: store.writer.clone(), reader: store.reader.clone() });
+        let counters = Arc::new(Counters::default());
+        let forward = config.xray_forward.as_ref().map(|to| {
+            Forwarder::start(to.host(), to.port(), counters.clone())
+                .expect("a process that just started can start a thread")
+        });
         let ingest = Ingest {
             writer: store.writer.clone(),
             budget: Budget::new(),
             stats: stats.clone(),
+            forward,
             allowed_hosts: config.server.allowed_hosts.clone(),
             body_deadline: config.server.body_deadline,
         };
-        let api = Api::new(store, stats, &config, http_port, grpc_port);
+        let xray_api = vendor_apis::xray::Api::new(documents.clone(), counters.clone());
+        let addresses = Addresses {
+            otlp_http: with_port(&config.otlp_http, port(&otlp_http)),
+            otlp_grpc: with_port(&config.otlp_grpc, port(&otlp_grpc)),
+            xray_daemon: xray_daemon.to_string(),
+        };
+        let ports = Ports {
+            web: 0,
+            otlp_http: port(&otlp_http),
+            otlp_grpc: port(&otlp_grpc),
+            xray_daemon: xray_daemon.port(),
+        };
+        let api = Api::new(store, stats, counters.clone(), &config, addresses);
         let access = Access::new(config.token.clone());
 
         let in_bind = |variable, listen: &Listen| {
@@ -83,16 +110,24 @@ impl Application {
                 async move { reader.ping().await.map_err(|error| error.to_string()) }
             }
         });
-        let server = Server::bind(&config.server, Tracing::Off, ready, move |app| {
-            api::routes(app, api.clone(), access.clone());
+        let server = Server::bind(&config.server, Tracing::Off, ready, {
+            let (access, xray_api) = (access.clone(), xray_api.clone());
+            move |app| api::routes(app, api.clone(), access.clone(), &xray_api)
         })
         .map_err(in_bind("LISTEN", &config.server.listen))?;
+        let daemon = Settings { listen: xray_daemon.clone(), ..config.server.clone() };
+        let xray_tcp = Server::bind(&daemon, Tracing::Off, Ready::new(), move |app| {
+            api::daemon_routes(app, access.clone(), &xray_api);
+        })
+        .map_err(in_bind("CONSOLE_XRAY_DAEMON", &config.xray_daemon))?;
+        let xray = Daemon::start(udp, documents, counters)
+            .map_err(in_bind("CONSOLE_XRAY_DAEMON", &config.xray_daemon))?;
         let otlp_http = ingest::http::serve(otlp_http, ingest.clone())
             .map_err(in_bind("CONSOLE_OTLP_HTTP", &config.otlp_http))?;
         let otlp_grpc = ingest::grpc::serve(otlp_grpc, ingest)
             .map_err(in_bind("CONSOLE_OTLP_GRPC", &config.otlp_grpc))?;
-        let ports = Ports { web: server.port(), otlp_http: http_port, otlp_grpc: grpc_port };
-        Ok(Self { server, otlp_http, otlp_grpc, ports })
+        let ports = Ports { web: server.port(), ..ports };
+        Ok(Self { server, otlp_http, otlp_grpc, xray, xray_tcp, ports })
     }
 
     /// Of the UI and API.
@@ -111,22 +146,24 @@ impl Application {
 
     /// Serves until SIGTERM, SIGINT or the handle's stop; then the receivers answer what is in flight.
     pub async fn run(self) -> io::Result<()> {
-        let Self { server, otlp_http, otlp_grpc, ports } = self;
+        let Self { server, otlp_http, otlp_grpc, xray, xray_tcp, ports } = self;
         tracing::info!(
             web = ports.web,
             otlp_http = ports.otlp_http,
             otlp_grpc = ports.otlp_grpc,
+            xray_daemon = ports.xray_daemon,
             "console listens"
         );
-        let otlp_handle = otlp_http.handle();
+        let (otlp_handle, xray_handle) = (otlp_http.handle(), xray_tcp.handle());
         let web = async {
             let result = server.run().await;
-            otlp_handle.stop(true).await;
+            futures::join!(otlp_handle.stop(true), xray_handle.stop(true));
             result
         };
-        let (web, otlp) = futures::join!(web, otlp_http);
+        let (web, otlp, xray_tcp) = futures::join!(web, otlp_http, xray_tcp.run());
+        xray.stop().await;
         let _ = tokio::task::spawn_blocking(|| otlp_grpc.stop()).await;
-        web.and(otlp)
+        web.and(otlp).and(xray_tcp)
     }
 }
 
@@ -141,4 +178,27 @@ fn bind(variable: &'static str, listen: &Listen) -> Result<TcpListener, BuildErr
 
 fn port(listener: &TcpListener) -> u16 {
     listener.local_addr().expect("a bound listener has an address").port()
+}
+
+/// The UDP socket of the daemon and its address; TCP shall have the same port.
+fn daemon_socket(listen: &Listen) -> Result<(UdpSocket, Listen), BuildError> {
+    let in_bind =
+        |source| BuildError::Bind { variable: "CONSOLE_XRAY_DAEMON", listen: listen.clone(), source };
+    for _ in 0..FREE_PORT_TRIES {
+        let socket = UdpSocket::bind((listen.host(), listen.port())).map_err(in_bind)?;
+        let port = socket.local_addr().map_err(in_bind)?.port();
+        // A free port for the one is not always free for the other.
+        if listen.port() != 0 || TcpListener::bind((listen.host(), port)).is_ok() {
+            let listen = with_port(listen, port).parse().expect("an address and a port");
+            return Ok((socket, listen));
+        }
+    }
+    Err(in_bind(io::ErrorKind::AddrInUse.into()))
+}
+
+fn with_port(listen: &Listen, port: u16) -> String {
+    match listen.host() {
+        host if host.contains(':') => format!("[{host}]:{port}"),
+        host => format!("{host}:{port}"),
+    }
 }

@@ -16,6 +16,9 @@ pub struct Trace {
     pub span_count: u64,
     /// When earlier spans of this trace were pruned; these came after that.
     pub pruned_unix_nano: Option<i64>,
+    /// All the ways in which its spans came.
+    #[serde(default)]
+    pub sources: Vec<Source>,
     /// In order of start.
     pub spans: Vec<Span>,
 }
@@ -38,7 +41,11 @@ pub struct Span {
     pub scope: Option<Scope>,
     pub events: Vec<Event>,
     pub links: Vec<Link>,
+    /// Of the data above: `otlp` if it came that way, since a translation to X-Ray loses some.
     pub source: Source,
+    /// All the ways in which this span came.
+    #[serde(default)]
+    pub sources: Vec<Source>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,6 +92,7 @@ pub struct Link {
 #[serde(rename_all = "lowercase")]
 pub enum Source {
     Otlp,
+    Xray,
 }
 
 /// A page of `GET /api/traces`, newest first.
@@ -110,6 +118,18 @@ pub struct Summary {
     pub services: Vec<String>,
     /// Whether a span without a parent has arrived.
     pub root: bool,
+}
+
+impl Source {
+    /// Of the bits in the store.
+    pub(crate) fn of(bits: i64) -> &'static [Self] {
+        use crate::store::sources::{OTLP, XRAY};
+        match (bits & OTLP != 0, bits & XRAY != 0) {
+            (true, true) => &[Self::Otlp, Self::Xray],
+            (false, true) => &[Self::Xray],
+            _ => &[Self::Otlp],
+        }
+    }
 }
 
 impl Kind {

@@ -208,12 +208,12 @@ fn a_span_comes_out_as_it_went_in() {
         "events": [{"name": "exception", "time_unix_nano": 1_700_000_000_000_000_001_i64,
                     "attributes": {"exception.type": "E"}}],
         "links": [{"trace_id": "ee".repeat(16), "span_id": "ff".repeat(8), "attributes": {}}],
-        "source": "otlp",
+        "source": "otlp", "sources": ["otlp"],
     });
     let whole = json!({
         "trace_id": "68b329da9893e34099c7d8ad5cb9c940", "xray_trace_id": "1-68b329da-9893e34099c7d8ad5cb9c940",
         "start_unix_nano": 1_700_000_000_005_000_000_i64, "duration_nano": 7_000_000, "span_count": 1,
-        "pruned_unix_nano": null, "spans": [expect],
+        "pruned_unix_nano": null, "sources": ["otlp"], "spans": [expect],
     });
     // Either spelling, either case.
     for id in [

@@ -10,3 +10,4 @@ mod http;
 mod store;
 mod support;
 mod tree;
+mod xray;

@@ -10,6 +10,7 @@ use actix_web::web::Data;
 use actix_web::{Error, HttpResponse, ResponseError};
 use env::Secret;
 use service::Problem;
+use vendor_apis::xray::error::ApiError;
 
 const COOKIE: &str = "console_token";
 
@@ -38,7 +39,13 @@ pub(super) async fn check<B: MessageBody + 'static>(
         if let Some(answer) = exchange(&access, &request) {
             return Ok(request.into_response(answer).map_into_right_body());
         }
-        if !is_signed_in(&access, &request) {
+        let is_aws = vendor_apis::xray::api::is_path(request.path());
+        if is_aws && !vendor_apis::xray::api::is_ingest(request.path()) && !is_signed_by(&access, &request) {
+            return Ok(request
+                .into_response(ApiError::access_denied().error_response())
+                .map_into_right_body());
+        }
+        if !is_aws && !is_signed_in(&access, &request) {
             let problem = Problem::unauthorized(
                 "open this address once with ?token=CONSOLE_TOKEN, or send it as a bearer token",
             );
@@ -75,6 +82,17 @@ fn is_signed_in(access: &Access, request: &ServiceRequest) -> bool {
         Some(header) => header.strip_prefix("Bearer ").is_some_and(|token| access.admits(token.trim())),
         None => request.cookie(COOKIE).is_some_and(|cookie| access.admits(cookie.value())),
     }
+}
+
+/// AWS's clients sign with `Credential=<access key id>/<date>/<region>/<service>/aws4_request`; the token is their access
+/// key id. The signature itself is not checked: we do not know their secret.
+fn is_signed_by(access: &Access, request: &ServiceRequest) -> bool {
+    let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let credential = header
+        .and_then(|header| header.strip_prefix("AWS4-HMAC-SHA256 "))
+        .and_then(|fields| fields.split(',').find_map(|field| field.trim().strip_prefix("Credential=")));
+    let id = credential.and_then(|credential| credential.rsplitn(5, '/').nth(4));
+    id.is_some_and(|id| access.admits(id)) || is_signed_in(access, request)
 }
 
 /// Takes the same time wherever two texts of one length differ.

@@ -4,6 +4,7 @@ mod access;
 mod stream;
 mod traces;
 mod ui;
+mod xray;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,6 +16,8 @@ use actix_web::web::{self, Data, Json, ServiceConfig};
 use serde_json::{Value, json};
 use service::Problem;
 use tokio::sync::{Semaphore, broadcast};
+use vendor_apis::xray::Counters;
+use vendor_apis::xray::error::ApiError;
 
 use crate::config::Config;
 use crate::stats::Stats;
@@ -37,24 +40,28 @@ pub(crate) struct Api {
     /// The parts of the statistics that do not change.
     since: i64,
     max_bytes: u64,
-    otlp_http: String,
-    otlp_grpc: String,
+    addresses: Addresses,
+    documents: Arc<Counters>,
     /// Holds the lock on the data directory.
     _store: Arc<Store>,
+}
+
+/// Where else is received, as `HOST:PORT`.
+#[derive(Clone)]
+pub(crate) struct Addresses {
+    pub(crate) otlp_http: String,
+    pub(crate) otlp_grpc: String,
+    pub(crate) xray_daemon: String,
 }
 
 impl Api {
     pub(crate) fn new(
         store: Store,
         stats: Arc<Stats>,
+        documents: Arc<Counters>,
         config: &Config,
-        http_port: u16,
-        grpc_port: u16,
+        addresses: Addresses,
     ) -> Self {
-        let with_port = |listen: &service::server::Listen, port| match listen.host() {
-            host if host.contains(':') => format!("[{host}]:{port}"),
-            host => format!("{host}:{port}"),
-        };
         Self {
             reader: store.reader.clone(),
             writer: store.writer.clone(),
@@ -64,8 +71,8 @@ impl Api {
             ui_dir: config.ui_dir.clone(),
             since: now(),
             max_bytes: config.max_bytes,
-            otlp_http: with_port(&config.otlp_http, http_port),
-            otlp_grpc: with_port(&config.otlp_grpc, grpc_port),
+            addresses,
+            documents,
             _store: Arc::new(store),
         }
     }
@@ -75,7 +82,7 @@ impl Api {
     }
 }
 
-pub(crate) fn routes(app: &mut ServiceConfig, api: Api, access: Access) {
+pub(crate) fn routes(app: &mut ServiceConfig, api: Api, access: Access, xray: &vendor_apis::xray::Api) {
     app.app_data(Data::new(api)).service(
         web::scope("")
             .wrap(from_fn(access::check))
@@ -91,9 +98,22 @@ pub(crate) fn routes(app: &mut ServiceConfig, api: Api, access: Access) {
             .route("/api/traces/stream", web::get().to(stream::follow))
             .route("/api/traces/{trace_id}", web::get().to(traces::show))
             .route("/api/traces/{trace_id}/spans/{span_id}", web::get().to(traces::show_span))
+            .route("/api/xray/traces/{trace_id}", web::get().to(self::xray::documents))
             .route("/api/stats", web::get().to(stats))
             .route("/api/{rest:.*}", web::to(no_such_route))
+            .configure(|app| xray.configure(app))
             .default_service(web::get().to(ui::file)),
+    );
+}
+
+/// The TCP side of X-Ray's daemon: the same API, which the real daemon passes on.
+pub(crate) fn daemon_routes(app: &mut ServiceConfig, access: Access, xray: &vendor_apis::xray::Api) {
+    app.service(
+        web::scope("")
+            .wrap(from_fn(access::check))
+            .app_data(Data::new(access))
+            .configure(|app| xray.configure(app))
+            .default_service(web::to(async || Err::<(), _>(ApiError::unknown_operation()))),
     );
 }
 
@@ -118,13 +138,17 @@ async fn stats(api: Data<Api>) -> Json<Value> {
         host,
     } = &*api.stats;
     let refused = [invalid_trace_id, invalid_span_id, invalid_parent_span_id, trace_too_large];
+    let xray = api.documents.totals();
     let (spans, traces, bytes) = api.writer.size();
     Json(json!({
         "since_unix_nano": api.since,
-        "received": { "otlp": received.get() },
-        "stored": { "otlp": stored.get() },
-        "duplicates": { "otlp": duplicates.get() },
-        "dropped": { "otlp": refused.iter().map(|counter| counter.get()).sum::<u64>() },
+        "received": { "otlp": received.get(), "xray": xray.received },
+        "stored": { "otlp": stored.get(), "xray": xray.stored },
+        "duplicates": { "otlp": duplicates.get(), "xray": xray.duplicates },
+        "dropped": {
+            "otlp": refused.iter().map(|counter| counter.get()).sum::<u64>(),
+            "xray": xray.dropped,
+        },
         "refused": {
             "invalid_trace_id": invalid_trace_id.get(),
             "invalid_span_id": invalid_span_id.get(),
@@ -145,8 +169,10 @@ async fn stats(api: Data<Api>) -> Json<Value> {
         "traces": traces,
         "bytes": bytes,
         "max_bytes": api.max_bytes,
-        "otlp_http": api.otlp_http,
-        "otlp_grpc": api.otlp_grpc,
+        "otlp_http": api.addresses.otlp_http,
+        "otlp_grpc": api.addresses.otlp_grpc,
+        "xray_daemon": api.addresses.xray_daemon,
+        "xray": api.documents.to_json(),
     }))
 }
 

@@ -12,7 +12,7 @@ use xray::id::{SpanId, TraceId};
 
 use super::{Api, unreadable};
 use crate::store::{Cursor, Filter, Found, Page, ReadError, TraceHead};
-use crate::wire::Traces;
+use crate::wire::{Source, Traces};
 
 const DEFAULT_LIMIT: usize = 50;
 const MAX_LIMIT: usize = 1_000;
@@ -86,7 +86,7 @@ pub(super) async fn show(
         TraceHead::Pruned(at) => return Err(gone(at)),
         TraceHead::Unknown => return Err(Problem::not_found("no span of this trace has arrived")),
     };
-    let Found { start, duration, pruned, trace, rows } = found;
+    let Found { start, duration, pruned, trace, rows, sources } = found;
     let mut head = json!({
         "trace_id": id.to_w3c(),
         "xray_trace_id": id.to_string(),
@@ -94,6 +94,7 @@ pub(super) async fn show(
         "duration_nano": duration,
         "span_count": rows.len(),
         "pruned_unix_nano": pruned,
+        "sources": Source::of(sources),
     })
     .to_string();
     head.truncate(head.len() - 1);

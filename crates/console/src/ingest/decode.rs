@@ -16,12 +16,15 @@ use serde_json::Value;
 use xray::id::{SpanId, TraceId};
 
 use super::normalise;
+use crate::store::{DocumentRow, sources};
 
 /// The spans of one request, as the store takes them.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
     pub(crate) origins: Vec<Origin>,
     pub(crate) spans: Vec<SpanRow>,
+    /// X-Ray's, which OTLP never has.
+    pub(crate) documents: Vec<DocumentRow>,
     pub(crate) invalid_ids: InvalidIds,
 }
 
@@ -54,6 +57,8 @@ pub(crate) struct SpanRow {
     pub(crate) attributes: Option<String>,
     pub(crate) events: Option<String>,
     pub(crate) links: Option<String>,
+    /// Bits of [`sources`].
+    pub(crate) sources: i64,
 }
 
 /// Spans that are left out and counted in `partial_success`, by the id that is of a wrong length or all zero.
@@ -291,6 +296,7 @@ impl Batch {
             attributes: some(&span.attributes, |a| to_json(&Attributes(a))),
             events: some(&span.events, |events| to_json(&events.iter().map(Event::new).collect::<Vec<_>>())),
             links: some(&span.links, |links| to_json(&links.iter().map(Link::new).collect::<Vec<_>>())),
+            sources: sources::OTLP,
         });
     }
 }

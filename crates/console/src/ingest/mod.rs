@@ -13,11 +13,12 @@ use bytes::Bytes;
 use prost::Message;
 use serde_json::json;
 use service::server::AllowedHosts;
+use vendor_apis::xray::Forwarder;
 
 use self::budget::{Budget, Share};
 use self::decode::{DecodeError, Signal};
 use crate::stats::Stats;
-use crate::store::{Overloaded, Writer};
+use crate::store::{Overloaded, Writer, plain_span};
 
 /// Seconds after which an overloaded console may be asked again. A full queue drains in less.
 const RETRY_AFTER_SECONDS: u32 = 1;
@@ -32,6 +33,8 @@ pub(crate) struct Ingest {
     pub(crate) writer: Writer,
     pub(crate) budget: Budget,
     pub(crate) stats: Arc<Stats>,
+    /// Where else to, as X-Ray segments.
+    pub(crate) forward: Option<Forwarder>,
     pub(crate) allowed_hosts: AllowedHosts,
     /// A sender slower than this is cut off, in either transport: connections must not pile up.
     pub(crate) body_deadline: Duration,
@@ -87,7 +90,14 @@ impl Ingest {
         let batch = off_worker(body, decode).await??;
         let invalid = batch.invalid_ids;
         let spans = batch.spans.len() as u64;
+        let onward = self.forward.as_ref().map(|forward| {
+            let spans = batch.spans.iter().map(|span| plain_span(span, &batch.origins[span.origin]));
+            (forward, spans.collect::<Vec<_>>())
+        });
         let outcome = self.writer.write(batch, share).await?;
+        if let Some((forward, spans)) = onward {
+            forward.send(spans);
+        }
         self.stats.received.add(spans + invalid.total());
         self.stats.invalid_trace_id.add(invalid.trace);
         self.stats.invalid_span_id.add(invalid.span);

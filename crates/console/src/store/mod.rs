@@ -2,6 +2,7 @@
 
 mod read;
 mod write;
+mod xray;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -16,6 +17,7 @@ use crate::wire::Summary;
 
 pub(crate) use read::{Cursor, Filter, Found, Page, ReadError, Reader, TraceHead};
 pub(crate) use write::{Overloaded, Writer};
+pub(crate) use xray::{DocumentRow, Documents, plain_span};
 
 /// A single trace keeps no more spans; it still opens in a browser, and its list of row ids takes 4 MB.
 pub(crate) const MAX_SPANS_PER_TRACE: u64 = 250_000;
@@ -24,7 +26,17 @@ pub(crate) const MAX_SPANS_PER_TRACE: u64 = 250_000;
 const NEWS_CAPACITY: usize = 64;
 
 /// The schema that this build reads and writes. Another one is refused, never guessed at.
-const SCHEMA_VERSION: i64 = 1;
+const SCHEMA_VERSION: i64 = 2;
+
+/// `spans.sources`: bits. A span that came both ways is one span, with the data that OTLP brought.
+pub(crate) mod sources {
+    pub(crate) const OTLP: i64 = 1;
+    pub(crate) const XRAY: i64 = 2;
+    /// The X-Ray document was in progress; a later one replaces what it brought.
+    pub(crate) const OPEN: i64 = 4;
+    /// A subsegment that waits for its parent to learn its service.
+    pub(crate) const OF_PARENT: i64 = 8;
+}
 
 /// The summaries that one commit changed.
 pub(crate) type News = Arc<Vec<Summary>>;
@@ -80,6 +92,12 @@ impl Store {
                 .execute_batch(&format!(
                     "BEGIN;{}PRAGMA user_version = {SCHEMA_VERSION};COMMIT;",
                     include_str!("schema.sql")
+                ))
+                .map_err(sqlite)?,
+            1 => connection
+                .execute_batch(&format!(
+                    "BEGIN;{}PRAGMA user_version = {SCHEMA_VERSION};COMMIT;",
+                    include_str!("schema-2.sql")
                 ))
                 .map_err(sqlite)?,
             SCHEMA_VERSION => {}

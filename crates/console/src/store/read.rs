@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use xray::id::{SpanId, TraceId};
 
+use super::xray::{StoredDocument, documents};
 use crate::wire::{Kind, Source, Status, Summary};
 
 /// Queries at a time; more wait. SQLite reads do not block one another, but cores are few.
@@ -64,6 +65,8 @@ pub(crate) struct Found {
     /// The row of the trace and of its spans, in order of start, for [`Reader::spans`].
     pub(crate) trace: i64,
     pub(crate) rows: Vec<i64>,
+    /// Bits of [`super::sources`], of all its spans together.
+    pub(crate) sources: i64,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -93,6 +96,7 @@ struct SpanJson<'a> {
     events: &'a RawValue,
     links: &'a RawValue,
     source: Source,
+    sources: &'static [Source],
 }
 
 impl Filter {
@@ -172,12 +176,24 @@ impl Reader {
         .await
     }
 
+    /// The X-Ray documents of a trace as received; `None` when nothing of it has arrived.
+    pub(crate) async fn documents(&self, id: TraceId) -> Result<Option<Vec<StoredDocument>>, ReadError> {
+        self.read(move |connection| {
+            let trace: Option<i64> = connection
+                .prepare_cached("SELECT id FROM traces WHERE trace_id = ?")?
+                .query_row([id.to_bytes()], |row| row.get(0))
+                .optional()?;
+            trace.map(|trace| documents(connection, trace)).transpose()
+        })
+        .await
+    }
+
     /// Whether the store answers.
     pub(crate) async fn ping(&self) -> Result<(), ReadError> {
         self.read(|connection| connection.query_row("SELECT 1", [], |_| Ok(()))).await
     }
 
-    async fn read<T: Send + 'static>(
+    pub(super) async fn read<T: Send + 'static>(
         &self,
         query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, ReadError> {
@@ -268,7 +284,7 @@ fn summary(row: &Row<'_>) -> rusqlite::Result<Summary> {
     })
 }
 
-fn trace_id(bytes: [u8; 16]) -> TraceId {
+pub(super) fn trace_id(bytes: [u8; 16]) -> TraceId {
     TraceId::from_bytes(bytes).expect("only valid ids are written")
 }
 
@@ -286,18 +302,19 @@ fn trace(connection: &Connection, id: TraceId) -> rusqlite::Result<TraceHead> {
     let Some((trace, start, finish)) = row else {
         return Ok(pruned.map_or(TraceHead::Unknown, TraceHead::Pruned));
     };
-    let mut spans: Vec<(i64, i64)> = connection
-        .prepare_cached("SELECT start, id FROM spans WHERE trace = ?")?
-        .query_map([trace], |row| Ok((row.get(0)?, row.get(1)?)))?
+    let mut spans: Vec<(i64, i64, i64)> = connection
+        .prepare_cached("SELECT start, id, sources FROM spans WHERE trace = ?")?
+        .query_map([trace], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
         .collect::<Result<_, _>>()?;
     spans.sort_unstable();
-    let rows = spans.into_iter().map(|(_, id)| id).collect();
-    Ok(TraceHead::Found(Found { start, duration: finish - start, pruned, trace, rows }))
+    let sources = spans.iter().fold(0, |all, (_, _, sources)| all | sources);
+    let rows = spans.into_iter().map(|(_, id, _)| id).collect();
+    Ok(TraceHead::Found(Found { start, duration: finish - start, pruned, trace, rows, sources }))
 }
 
 const SPAN: &str =
     "SELECT s.span_id, s.parent_span_id, s.name, s.kind, o.service, s.start, s.duration, s.status,
-    s.status_message, s.attributes, o.resource, o.scope, s.events, s.links
+    s.status_message, s.attributes, o.resource, o.scope, s.events, s.links, s.sources
     FROM spans s JOIN origins o ON o.id = s.origin";
 
 fn write_span(row: &Row<'_>, trace_id: &str, brief: bool, json: &mut Vec<u8>) -> rusqlite::Result<()> {
@@ -308,6 +325,7 @@ fn write_span(row: &Row<'_>, trace_id: &str, brief: bool, json: &mut Vec<u8>) ->
     let detail = |column, empty| {
         if brief { Ok(serde_json::from_str(empty).expect("JSON")) } else { raw(column, empty) }
     };
+    let sources = Source::of(row.get(14)?);
     let span = SpanJson {
         trace_id,
         span_id: span_id(row.get(0)?).to_string(),
@@ -324,12 +342,13 @@ fn write_span(row: &Row<'_>, trace_id: &str, brief: bool, json: &mut Vec<u8>) ->
         scope: raw(11, "null")?,
         events: detail(12, "[]")?,
         links: detail(13, "[]")?,
-        source: Source::Otlp,
+        source: sources[0],
+        sources,
     };
     serde_json::to_writer(json, &span).expect("text keys are always JSON, and a Vec takes all");
     Ok(())
 }
 
-fn span_id(bytes: [u8; 8]) -> SpanId {
+pub(super) fn span_id(bytes: [u8; 8]) -> SpanId {
     SpanId::from_bytes(bytes).expect("only valid ids are written")
 }

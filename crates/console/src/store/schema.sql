@@ -41,11 +41,33 @@ CREATE TABLE spans (
     duration       INTEGER NOT NULL,
     attributes     TEXT, -- JSON; null when empty
     events         TEXT,
-    links          TEXT
+    links          TEXT,
+    sources        INTEGER NOT NULL DEFAULT 1 -- how it came: bits of `store::sources`
 ) STRICT;
 
 -- What makes a span that is sent again a duplicate.
 CREATE UNIQUE INDEX spans_identity ON spans (trace, span_id);
+
+-- Subsegments whose service is not known until their segment arrives.
+CREATE INDEX spans_of_parent ON spans (trace) WHERE sources >= 8;
+
+-- X-Ray documents as received, segments and independent subsegments.
+CREATE TABLE documents (
+    id          INTEGER PRIMARY KEY,
+    trace       INTEGER NOT NULL,
+    segment_id  BLOB    NOT NULL,
+    received    INTEGER NOT NULL,
+    in_progress INTEGER NOT NULL, -- a complete one of the same id replaces it
+    document    TEXT    NOT NULL
+) STRICT;
+
+CREATE UNIQUE INDEX documents_identity ON documents (trace, segment_id);
+
+-- What was set by API: X-Ray's groups and sampling rules.
+CREATE TABLE settings (
+    name  TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) STRICT;
 
 -- What was pruned and when, so that a link to it can say so.
 CREATE TABLE tombstones (

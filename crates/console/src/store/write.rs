@@ -10,7 +10,8 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, 
 use tokio::sync::{broadcast, mpsc, oneshot};
 use xray::id::TraceId;
 
-use super::{MAX_SPANS_PER_TRACE, News, now};
+use super::xray::{self as documents, DocumentOutcome};
+use super::{MAX_SPANS_PER_TRACE, News, now, sources};
 use crate::ingest::budget::Share;
 use crate::ingest::decode::{Batch, Origin, SpanRow};
 use crate::stats::Stats;
@@ -53,6 +54,7 @@ pub(crate) struct Outcome {
     pub(crate) stored: u64,
     pub(crate) duplicates: u64,
     pub(crate) trace_too_large: u64,
+    pub(crate) documents: DocumentOutcome,
 }
 
 /// The queue is full or the disk refuses: the sender shall try again.
@@ -61,9 +63,26 @@ pub(crate) struct Overloaded;
 
 struct Request {
     batch: Batch,
+    /// A setting to keep, by its name.
+    setting: Option<(&'static str, String)>,
     answer: oneshot::Sender<Outcome>,
     /// The request's share of memory, given back once it is written.
-    _share: Share,
+    _share: Option<Share>,
+}
+
+/// What became of one span.
+enum Inserted {
+    New,
+    /// Sent again.
+    Known,
+    /// Known before by the other format, or in progress; the row before, if its data are replaced.
+    Merged(Option<Before>),
+}
+
+/// What a summary counted of a span that is replaced.
+struct Before {
+    status: i64,
+    start: i64,
 }
 
 struct Thread {
@@ -128,8 +147,26 @@ impl Writer {
 
     /// Returns after the spans are committed.
     pub(crate) async fn write(&self, batch: Batch, share: Share) -> Result<Outcome, Overloaded> {
+        self.request(batch, None, Some(share)).await
+    }
+
+    /// The same for X-Ray documents, whose number and size their ways in bound.
+    pub(crate) async fn write_documents(&self, batch: Batch) -> Result<Outcome, Overloaded> {
+        self.request(batch, None, None).await
+    }
+
+    pub(crate) async fn set(&self, name: &'static str, value: String) -> Result<(), Overloaded> {
+        self.request(Batch::default(), Some((name, value)), None).await.map(drop)
+    }
+
+    async fn request(
+        &self,
+        batch: Batch,
+        setting: Option<(&'static str, String)>,
+        share: Option<Share>,
+    ) -> Result<Outcome, Overloaded> {
         let (answer, outcome) = oneshot::channel();
-        self.queue.try_send(Request { batch, answer, _share: share }).map_err(|_| Overloaded)?;
+        self.queue.try_send(Request { batch, setting, answer, _share: share }).map_err(|_| Overloaded)?;
         outcome.await.map_err(|_| Overloaded)
     }
 
@@ -174,7 +211,7 @@ impl Thread {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let arrival = now();
         let mut traces = HashMap::new();
-        let mut new_traces = 0;
+        let (mut new_traces, mut new_spans) = (0, 0);
         let mut outcomes = Vec::with_capacity(group.len());
         for request in &group {
             let mut outcome = Outcome::default();
@@ -188,8 +225,9 @@ impl Thread {
                         entry.insert(trace)
                     }
                 };
+                let is_otlp = span.sources == sources::OTLP;
                 if trace.span_count >= MAX_SPANS_PER_TRACE {
-                    outcome.trace_too_large += 1;
+                    outcome.trace_too_large += u64::from(is_otlp);
                     continue;
                 }
                 let origin = &request.batch.origins[span.origin];
@@ -201,23 +239,43 @@ impl Thread {
                         id
                     }
                 };
-                if insert(&transaction, trace.id, origin_id, span)? {
-                    trace.add(span, &origin.service);
-                    outcome.stored += 1;
-                } else {
-                    outcome.duplicates += 1;
+                match insert(&transaction, trace.id, origin_id, span)? {
+                    Inserted::New => {
+                        trace.add(span, &origin.service);
+                        new_spans += 1;
+                        outcome.stored += u64::from(is_otlp);
+                    }
+                    Inserted::Merged(before) => {
+                        if let Some(before) = before {
+                            trace.replace(&before, span, &origin.service);
+                        }
+                        outcome.stored += u64::from(is_otlp);
+                    }
+                    Inserted::Known => outcome.duplicates += u64::from(is_otlp),
                 }
+            }
+            outcome.documents = documents::insert(&transaction, &request.batch.documents, arrival, |id| {
+                traces.get(&id).filter(|trace| trace.span_count < MAX_SPANS_PER_TRACE).map(|trace| trace.id)
+            })?;
+            if let Some((name, value)) = &request.setting {
+                transaction
+                    .prepare_cached("INSERT OR REPLACE INTO settings (name, value) VALUES (?, ?)")?
+                    .execute([*name, value])?;
             }
             outcomes.push(outcome);
         }
-        for trace in traces.values() {
+        for trace in traces.values_mut() {
+            trace.services.extend(documents::find_services(&transaction, trace.id)?);
+            trace.services.sort_unstable();
+            trace.services.dedup();
+            trace.services.truncate(LISTED_SERVICES);
             trace.save(&transaction)?;
         }
         transaction.commit()?;
 
         self.size.traces.fetch_add(new_traces, Relaxed);
+        self.size.spans.fetch_add(new_spans, Relaxed);
         for (request, outcome) in group.into_iter().zip(outcomes) {
-            self.size.spans.fetch_add(outcome.stored, Relaxed);
             self.stats.stored.add(outcome.stored);
             self.stats.duplicates.add(outcome.duplicates);
             self.stats.trace_too_large.add(outcome.trace_too_large);
@@ -274,6 +332,7 @@ fn prune_oldest(transaction: &Transaction<'_>) -> rusqlite::Result<Vec<u64>> {
     let time = now();
     for (id, trace_id, _) in &oldest {
         transaction.prepare_cached("DELETE FROM spans WHERE trace = ?")?.execute([id])?;
+        transaction.prepare_cached("DELETE FROM documents WHERE trace = ?")?.execute([id])?;
         transaction.prepare_cached("DELETE FROM traces WHERE id = ?")?.execute([id])?;
         transaction
             .prepare_cached("INSERT OR REPLACE INTO tombstones (trace_id, pruned) VALUES (?, ?)")?
@@ -312,13 +371,19 @@ fn origin_id(
     Ok(id)
 }
 
-/// False when this trace has a span of this id.
-fn insert(transaction: &Transaction<'_>, trace: i64, origin: i64, span: &SpanRow) -> rusqlite::Result<bool> {
-    let rows = transaction
+/// A span is one row whichever way it came. What OTLP brings wins, since a translation loses; of X-Ray's documents a
+/// complete one replaces one in progress, and the first complete one stays.
+fn insert(
+    transaction: &Transaction<'_>,
+    trace: i64,
+    origin: i64,
+    span: &SpanRow,
+) -> rusqlite::Result<Inserted> {
+    let is_new = transaction
         .prepare_cached(
             "INSERT OR IGNORE INTO spans (trace, span_id, parent_span_id, origin, name, kind, status,
-                 status_message, start, duration, attributes, events, links)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                 status_message, start, duration, attributes, events, links, sources)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )?
         .execute(params![
             trace,
@@ -334,8 +399,58 @@ fn insert(transaction: &Transaction<'_>, trace: i64, origin: i64, span: &SpanRow
             span.attributes,
             span.events,
             span.links,
+            span.sources,
         ])?;
-    Ok(rows == 1)
+    if is_new == 1 {
+        return Ok(Inserted::New);
+    }
+    let (id, known, before) = transaction
+        .prepare_cached("SELECT id, sources, status, start FROM spans WHERE trace = ? AND span_id = ?")?
+        .query_row(params![trace, span.span_id.to_bytes()], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get(1)?, Before { status: row.get(2)?, start: row.get(3)? }))
+        })?;
+    let Some((merged, is_replaced)) = merge(known, span.sources) else { return Ok(Inserted::Known) };
+    if !is_replaced {
+        transaction.prepare_cached("UPDATE spans SET sources = ?2 WHERE id = ?1")?.execute([id, merged])?;
+        return Ok(Inserted::Merged(None));
+    }
+    transaction
+        .prepare_cached(
+            "UPDATE spans SET parent_span_id = ?, origin = ?, name = ?, kind = ?, status = ?, status_message = ?,
+                 start = ?, duration = ?, attributes = ?, events = ?, links = ?, sources = ?
+             WHERE id = ?",
+        )?
+        .execute(params![
+            span.parent_span_id.map(xray::id::SpanId::to_bytes),
+            origin,
+            span.name,
+            span.kind,
+            span.status,
+            span.status_message,
+            span.start,
+            span.duration,
+            span.attributes,
+            span.events,
+            span.links,
+            merged,
+            id,
+        ])?;
+    Ok(Inserted::Merged(Some(before)))
+}
+
+/// The sources of a known span once `incoming` is added, and whether the data are the incoming ones from now on.
+/// `None`: nothing new.
+fn merge(known: i64, incoming: i64) -> Option<(i64, bool)> {
+    use sources::{OF_PARENT, OPEN, OTLP, XRAY};
+    let has = |bits: i64, bit: i64| bits & bit != 0;
+    if has(incoming, OTLP) {
+        return (!has(known, OTLP)).then_some((known & !OF_PARENT | OTLP, true));
+    }
+    match (has(known, XRAY), has(known, OPEN)) {
+        (true, false) => None,
+        _ if has(known, OTLP) => Some((OTLP | incoming & !OF_PARENT, false)),
+        _ => Some((incoming, true)),
+    }
 }
 
 impl TraceRow {
@@ -393,6 +508,19 @@ impl TraceRow {
         Ok((row, true))
     }
 
+    /// A span whose data are others from now on.
+    fn replace(&mut self, before: &Before, span: &SpanRow, service: &str) {
+        let was_head = before.start == self.head_start;
+        self.span_count -= 1;
+        self.error_count -= u64::from(before.status == 2);
+        self.add(span, service);
+        if was_head && span.parent_span_id.is_none() == self.root {
+            self.head_start = span.start;
+            self.name.clone_from(&span.name);
+            service.clone_into(&mut self.service);
+        }
+    }
+
     fn add(&mut self, span: &SpanRow, service: &str) {
         let is_root = span.parent_span_id.is_none();
         let is_head = match (is_root, self.root) {
@@ -411,6 +539,10 @@ impl TraceRow {
         self.listed = self.listed.min(span.start);
         self.span_count += 1;
         self.error_count += u64::from(span.status == 2);
+        // Not known yet: `find_services` adds it.
+        if span.sources & sources::OF_PARENT != 0 {
+            return;
+        }
         if let Err(place) = self.services.binary_search_by(|known| known.as_str().cmp(service))
             && self.services.len() < LISTED_SERVICES
         {

@@ -71,6 +71,7 @@ impl Console {
             ("LISTEN", "127.0.0.1:0"),
             ("CONSOLE_OTLP_HTTP", "127.0.0.1:0"),
             ("CONSOLE_OTLP_GRPC", "127.0.0.1:0"),
+            ("CONSOLE_XRAY_DAEMON", "127.0.0.1:0"),
             ("CONSOLE_DATA_DIR", dir.path().to_str().unwrap()),
         ]);
         for (name, value) in variables {

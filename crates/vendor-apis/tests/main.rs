@@ -1,0 +1,1 @@
+//! What other makers' clients rely on.
