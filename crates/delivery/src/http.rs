@@ -1,5 +1,6 @@
 //! A sender over HTTP.
 
+use std::borrow::Cow;
 use std::io::Write;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -19,6 +20,8 @@ use crate::report::Reason;
 const MAX_ANSWER_BYTES: u64 = 4 * 1024 * 1024;
 /// Of an answer that is no success, so much is kept for people.
 const MAX_PROBLEM_CHARS: usize = 200;
+/// Of that answer, so much is searched for secrets; longer than any that could begin in what is kept.
+const MAX_PROBLEM_BYTES: usize = 16 * 1024;
 /// Below the five seconds after which actix-web closes an idle connection; a request on a closed one would have to be sent twice.
 const MAX_IDLE: Duration = Duration::from_secs(4);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -45,13 +48,35 @@ pub struct Rejection {
     pub message: String,
 }
 
+/// What a request needs beside the endpoint's headers, such as a signature over its body.
+pub trait Authorize: 'static {
+    /// The headers to add, or why there are none now; the payload then waits like one whose receiver is away. Asked for each
+    /// request, on the sender's own thread, which it may hold up.
+    fn authorize(&mut self, request: &Unsent) -> Result<Vec<(String, Secret)>, String>;
+}
+
+/// A POST before it is sent.
+#[derive(Clone, Copy, Debug)]
+pub struct Unsent<'a> {
+    pub url: &'a str,
+    /// `content-type` and `content-encoding`.
+    pub headers: &'a [(&'a str, &'a str)],
+    pub body: &'a [u8],
+}
+
 /// The client of one thread.
 pub struct HttpSender {
     endpoint: Arc<Endpoint>,
     agent: Agent,
+    authorize: Option<Box<dyn Authorize>>,
 }
 
 impl HttpSender {
+    /// One whose every request is authorized anew.
+    pub fn authorized(endpoint: Arc<Endpoint>, authorize: impl Authorize) -> Self {
+        Self { authorize: Some(Box::new(authorize)), ..Self::new(endpoint) }
+    }
+
     pub fn new(endpoint: Arc<Endpoint>) -> Self {
         let tls = TlsConfig::builder()
             .root_certs(RootCerts::PlatformVerifier)
@@ -73,26 +98,29 @@ impl HttpSender {
             .user_agent(concat!("throughline/", env!("CARGO_PKG_VERSION")))
             .build()
             .new_agent();
-        Self { endpoint, agent }
+        Self { endpoint, agent, authorize: None }
     }
 
-    fn request(&self, attempt: &Attempt) -> Result<Response<Body>, ureq::Error> {
-        let mut request =
-            self.agent.post(&self.endpoint.url).header(header::CONTENT_TYPE, self.endpoint.content_type);
-        for (name, value) in &self.endpoint.headers {
+    fn request(&mut self, attempt: &Attempt) -> Result<(Response<Body>, Headers), Problem> {
+        let body = body(attempt, self.endpoint.gzip)?;
+        let mut headers = vec![("content-type", self.endpoint.content_type)];
+        headers.extend(self.endpoint.gzip.then_some(("content-encoding", "gzip")));
+        let added = match &mut self.authorize {
+            Some(it) => it.authorize(&Unsent { url: &self.endpoint.url, headers: &headers, body: &body }),
+            None => Ok(Vec::new()),
+        };
+        let added = added.map_err(Problem::NotAuthorized)?;
+        let mut request = self.agent.post(&self.endpoint.url);
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
+        for (name, value) in self.endpoint.headers.iter().chain(&added) {
             request = request.header(name, value.expose());
         }
-        if self.endpoint.gzip {
-            return request.header(header::CONTENT_ENCODING, "gzip").send(&compress(attempt)?);
-        }
-        let mut payloads = attempt.payloads();
-        match (payloads.len(), payloads.next()) {
-            (1, Some(only)) => request.send(&only.body[..]),
-            _ => request.send(&join(attempt)),
-        }
+        Ok((request.send(&body[..])?, added))
     }
 
-    fn read(&self, mut response: Response<Body>) -> Answer {
+    fn read(&self, mut response: Response<Body>, added: &[(String, Secret)]) -> Answer {
         let status = response.status();
         let after = response
             .headers()
@@ -110,21 +138,23 @@ impl HttpSender {
                 None => Answer::Delivered { rejected: 0, message: None },
             };
         }
-        judge(status, after, self.without_secrets(problem(status, &body)))
+        judge(status, after, problem(status, &self.without_secrets(&body, added)))
     }
 
-    /// Some receivers quote the key that they refuse; the problem goes to logs and to `/ready`.
-    fn without_secrets(&self, problem: String) -> String {
-        let secrets = self.endpoint.headers.iter().map(|(_, value)| value.expose()).filter(|s| !s.is_empty());
-        secrets.fold(problem, |problem, secret| problem.replace(secret, "***"))
+    /// Some receivers quote the key that they refuse, and AWS what was signed; the problem goes to logs and to `/ready`.
+    fn without_secrets(&self, body: &[u8], added: &[(String, Secret)]) -> String {
+        let headers = self.endpoint.headers.iter().chain(added);
+        let secrets = headers.map(|(_, value)| value.expose()).filter(|s| !s.is_empty());
+        let text = String::from_utf8_lossy(&body[..body.len().min(MAX_PROBLEM_BYTES)]).into_owned();
+        secrets.fold(text, |text, secret| text.replace(secret, "***"))
     }
 }
 
 impl Sender for HttpSender {
     fn send(&mut self, attempt: &Attempt) -> Answer {
         match self.request(attempt) {
-            Ok(response) => self.read(response),
-            // No answer: refused, reset, timed out, unresolved, untrusted. All of them may pass.
+            Ok((response, added)) => self.read(response, &added),
+            // Refused, reset, timed out, unresolved, untrusted, without credentials. All of them may pass.
             Err(error) => Answer::Retry { after: None, problem: error.to_string() },
         }
     }
@@ -154,8 +184,8 @@ fn judge(status: StatusCode, after: Option<Duration>, problem: String) -> Answer
 }
 
 /// The status and what is legible of the body (OTLP answers with a protobuf whose message is text).
-fn problem(status: StatusCode, body: &[u8]) -> String {
-    let text: String = String::from_utf8_lossy(&body[..body.len().min(4 * MAX_PROBLEM_CHARS)])
+fn problem(status: StatusCode, body: &str) -> String {
+    let text: String = body
         .chars()
         .filter(|c| !c.is_control() && *c != char::REPLACEMENT_CHARACTER)
         .take(MAX_PROBLEM_CHARS)
@@ -164,18 +194,38 @@ fn problem(status: StatusCode, body: &[u8]) -> String {
     if text.is_empty() { status.to_string() } else { format!("{status}: {text}") }
 }
 
+type Headers = Vec<(String, Secret)>;
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+enum Problem {
+    #[error("{0}")]
+    Network(#[from] ureq::Error),
+    #[error("{0}")]
+    Compression(#[from] std::io::Error),
+    #[error("{0}")]
+    NotAuthorized(String),
+}
+
+fn body(attempt: &Attempt, gzip: bool) -> std::io::Result<Cow<'_, [u8]>> {
+    if gzip {
+        let mut encoder = GzEncoder::new(Vec::with_capacity(attempt.bytes() / 4), Compression::fast());
+        for payload in attempt.payloads() {
+            encoder.write_all(&payload.body)?;
+        }
+        return encoder.finish().map(Cow::Owned);
+    }
+    let mut payloads = attempt.payloads();
+    match (payloads.len(), payloads.next()) {
+        (1, Some(only)) => Ok(Cow::Borrowed(&only.body)),
+        _ => Ok(Cow::Owned(join(attempt))),
+    }
+}
+
 fn join(attempt: &Attempt) -> Vec<u8> {
     let mut body = Vec::with_capacity(attempt.bytes());
     for payload in attempt.payloads() {
         body.extend_from_slice(&payload.body);
     }
     body
-}
-
-fn compress(attempt: &Attempt) -> std::io::Result<Vec<u8>> {
-    let mut encoder = GzEncoder::new(Vec::with_capacity(attempt.bytes() / 4), Compression::fast());
-    for payload in attempt.payloads() {
-        encoder.write_all(&payload.body)?;
-    }
-    encoder.finish()
 }

@@ -5,7 +5,7 @@ mod outbox;
 mod queue;
 mod report;
 
-pub use http::{Endpoint, HttpSender, Rejection, retry_after};
+pub use http::{Authorize, Endpoint, HttpSender, Rejection, Unsent, retry_after};
 pub use outbox::{Answer, Attempt, Limits, Next, Notice, Outbox, Payload};
 pub use queue::{Queue, Sender};
 pub use report::{Flushed, Reason, Report};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use throughline_delivery::{
-    Endpoint, HttpSender, Limits, Payload, Queue, Reason, Rejection, Report, retry_after,
+    Authorize, Endpoint, HttpSender, Limits, Payload, Queue, Reason, Rejection, Report, Unsent, retry_after,
 };
 
 use crate::receiver::{Receiver, Reply};
@@ -246,4 +246,49 @@ fn retry_after_comes_in_two_spellings() {
     check("soon", None);
     check("", None);
     check("99999999999999999999999", None);
+}
+
+/// Has no credentials at first, then signs with the length of what it sees.
+struct Late(u32);
+
+impl Authorize for Late {
+    fn authorize(&mut self, request: &Unsent) -> Result<Vec<(String, env::Secret)>, String> {
+        self.0 += 1;
+        if self.0 < 3 {
+            return Err("no credentials yet".to_owned());
+        }
+        assert_eq!(request.headers, [("content-type", "application/x-protobuf")]);
+        Ok(vec![("x-signature".to_owned(), format!("signed {} bytes", request.body.len()).into())])
+    }
+}
+
+#[test]
+fn a_payload_waits_for_credentials_which_nobody_sees() {
+    let receiver = Receiver::start(|n, request| match n {
+        // AWS answers a bad signature with all that should have been signed.
+        0 => {
+            Reply::Answer { status: 503, headers: &[], body: [&[b'.'; 190], &b"signed 3 bytes"[..]].concat() }
+        }
+        _ => Reply::Answer {
+            status: 403,
+            headers: &[],
+            body: request.header("x-signature").unwrap_or_default().as_bytes().to_vec(),
+        },
+    });
+    let endpoint = Arc::new(endpoint(receiver.url()));
+    let limits = Limits { in_flight: 1, ..Limits::default() };
+    let queue = Queue::start("test", limits, move || HttpSender::authorized(Arc::clone(&endpoint), Late(0)));
+    let queue = queue.unwrap();
+    queue.offer(Payload::new("abc", 3)).unwrap();
+    let problem = || queue.report().last_problem.unwrap_or_default();
+    let end = Instant::now() + LONG;
+    while receiver.requests().is_empty() {
+        assert!(["", "no credentials yet"].contains(&problem().as_str()), "{}", problem());
+        assert!(Instant::now() < end);
+    }
+    queue.flush(LONG);
+    assert_eq!(receiver.requests()[0].header("x-signature"), Some("signed 3 bytes"));
+    let report = queue.report();
+    assert_eq!((report.refused, report.retried), ([(Reason::Unauthorized, 3)].into(), 9));
+    assert_eq!(report.last_problem.unwrap(), "unauthorized: 403 Forbidden: ***");
 }

@@ -7,7 +7,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use ::xray::Document;
-use ::xray::limits::DATAGRAM_HEADER;
+use ::xray::datagram;
 use ::xray::segment::read;
 
 pub(crate) struct Daemon {
@@ -51,11 +51,7 @@ impl Daemon {
     /// Each datagram as the document that it has to be.
     pub(crate) fn documents(&self) -> Vec<Document> {
         let datagrams = self.datagrams.lock().unwrap();
-        let document = |datagram: &Vec<u8>| {
-            let text = std::str::from_utf8(datagram).unwrap();
-            read(text.strip_prefix(DATAGRAM_HEADER).unwrap()).unwrap()
-        };
-        datagrams.iter().map(document).collect()
+        datagrams.iter().map(|it| read(&datagram::read(it).unwrap()).unwrap()).collect()
     }
 
     /// The kernel has taken what was sent; this waits until the thread has too.

@@ -13,3 +13,5 @@ mod otlp_config;
 mod xray;
 mod xray_config;
 mod xray_sampler;
+#[cfg(feature = "aws")]
+mod xray_sigv4;

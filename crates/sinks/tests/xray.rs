@@ -20,7 +20,7 @@ use crate::receiver::{Receiver, Reply};
 const LONG: Duration = Duration::from_secs(20);
 const ADDRESS: &str = "AWS_XRAY_DAEMON_ADDRESS";
 
-fn exporter(pairs: &[(&str, &str)]) -> Exporter {
+pub(crate) fn exporter(pairs: &[(&str, &str)]) -> Exporter {
     let config = Config::from_env(&Env::from_pairs(pairs.iter().copied())).unwrap();
     let mut exporter = Exporter::new(&config).unwrap();
     exporter.set_resource(
@@ -57,7 +57,7 @@ fn span(number: u64) -> SpanData {
     }
 }
 
-fn spans(numbers: std::ops::Range<u64>) -> Vec<SpanData> {
+pub(crate) fn spans(numbers: std::ops::Range<u64>) -> Vec<SpanData> {
     numbers.map(span).collect()
 }
 

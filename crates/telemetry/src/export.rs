@@ -103,10 +103,18 @@ pub(crate) fn pipeline(config: &ExportConfig) -> Result<(Processor, Pipeline), B
 
 impl ExportConfig {
     pub(crate) fn from_env(env: &Env) -> Result<Self, ConfigError> {
+        const BATCH: &str = "OTEL_BSP_MAX_EXPORT_BATCH_SIZE";
+        let spans = Config::from_env(env)?;
+        let max_export_batch_size = positive(env, BATCH, MAX_EXPORT_BATCH_SIZE)?;
+        if spans.xray.endpoint.is_some() && max_export_batch_size > sinks::xray::MAX_SPANS_PER_REQUEST {
+            let (value, most) = (max_export_batch_size.to_string(), sinks::xray::MAX_SPANS_PER_REQUEST);
+            let problem = format!("is more than the {most} spans that X-Ray takes at once");
+            return Err(ConfigError::bad(BATCH, &value, &problem, "512"));
+        }
         Ok(Self {
-            spans: Config::from_env(env)?,
+            spans,
             max_queue_size: positive(env, "OTEL_BSP_MAX_QUEUE_SIZE", MAX_QUEUE_SIZE)?,
-            max_export_batch_size: positive(env, "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", MAX_EXPORT_BATCH_SIZE)?,
+            max_export_batch_size,
             schedule_delay: env.millis_or("OTEL_BSP_SCHEDULE_DELAY", SCHEDULE_DELAY)?,
         })
     }

@@ -87,14 +87,14 @@ impl Config {
 }
 
 /// What the `OTEL_EXPORTER_OTLP_*` variables say about any destination but the local console.
-struct Common {
+pub(crate) struct Common {
     headers: Vec<(String, Secret)>,
     gzip: bool,
     timeout: Duration,
 }
 
 impl Common {
-    fn from_env(env: &Env) -> Result<Self, ConfigError> {
+    pub(crate) fn from_env(env: &Env) -> Result<Self, ConfigError> {
         let (headers, name) = either(env, "OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS");
         let timeout = env.millis_or("OTEL_EXPORTER_OTLP_TIMEOUT", DEFAULT_TIMEOUT)?;
         Ok(Self {
@@ -104,7 +104,7 @@ impl Common {
         })
     }
 
-    fn destination(&self, name: &str, url: String) -> Destination {
+    pub(crate) fn destination(&self, name: &str, url: String) -> Destination {
         Destination {
             name: name.to_owned(),
             url,
@@ -208,7 +208,7 @@ fn join_path(variable: &str, value: &str) -> Result<String, ConfigError> {
     Ok(url.into())
 }
 
-fn check_url(variable: &str, value: &str) -> Result<Url, ConfigError> {
+pub(crate) fn check_url(variable: &str, value: &str) -> Result<Url, ConfigError> {
     const EXAMPLE: &str = "http://127.0.0.1:4318";
     let url = Url::parse(value).map_err(|e| ConfigError::bad(variable, value, &e.to_string(), EXAMPLE))?;
     if !matches!(url.scheme(), "http" | "https") {

@@ -8,5 +8,7 @@ pub use config::{Config, Destination};
 pub use encode::BuildError;
 
 pub(crate) use client::queues;
-pub(crate) use config::Wanted;
+#[cfg(feature = "aws")]
+pub(crate) use client::{endpoint, limits};
+pub(crate) use config::{Common, Wanted, check_url};
 pub(crate) use encode::Encoder;

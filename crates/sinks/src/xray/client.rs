@@ -1,4 +1,4 @@
-//! Documents to the daemon by UDP, one a datagram.
+//! Documents to the daemon by UDP, one a datagram; and the queue of X-Ray's OTLP endpoint.
 //!
 //! UDP is best effort: nobody acknowledges a document, and one that a full buffer on the way drops is counted as delivered.
 //! What can be known is used: where nobody listens the system tells so (ECONNREFUSED), and the whole batch waits and is sent
@@ -10,6 +10,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket}
 use std::thread;
 use std::time::{Duration, Instant};
 
+use ::xray::datagram;
 use ::xray::limits::{DATAGRAM_HEADER, MAX_DATAGRAM_DOCUMENT_BYTES};
 use ::xray::segment::fit;
 use ::xray::span::{Resource, Span};
@@ -18,8 +19,10 @@ use delivery::{Answer, Attempt, Limits, Queue, Sender};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message;
 
-use crate::xray::config::Config;
+use crate::xray::config::{Config, DaemonAddress, SignedEndpoint};
 use crate::xray::encode::each_span;
+#[cfg(feature = "aws")]
+use {crate::otlp, crate::xray::sigv4::Signer, delivery::HttpSender, std::sync::Arc};
 
 /// A name may come to mean another machine: a daemon that was moved is found within a minute.
 const RESOLVE_AGAIN: Duration = Duration::from_mins(1);
@@ -33,12 +36,31 @@ const REST: Duration = Duration::from_millis(1);
 const SMALL_DOCUMENT_BYTES: usize = 9_216 - DATAGRAM_HEADER.len();
 
 pub(crate) fn queues(config: &Config) -> io::Result<Vec<Queue>> {
-    let Some(daemon) = &config.daemon else { return Ok(Vec::new()) };
-    let (address, options) = (daemon.udp.clone(), config.options.clone());
-    // One at a time: X-Ray's order is nobody's promise, but a second socket would only fill the same buffer.
+    let daemon = config.daemon.iter().map(|daemon| daemon_queue(daemon, &config.options));
+    let endpoint = config.endpoint.iter().map(endpoint_queue);
+    daemon.chain(endpoint).collect()
+}
+
+fn daemon_queue(daemon: &DaemonAddress, options: &Options) -> io::Result<Queue> {
+    let (address, options) = (daemon.udp.clone(), options.clone());
+    // A second socket would only fill the same buffer.
     let limits = Limits { in_flight: 1, ..Limits::default() };
-    let queue = Queue::start("xray", limits, move || DaemonSender::new(address.clone(), options.clone()))?;
-    Ok(vec![queue])
+    Queue::start("xray", limits, move || DaemonSender::new(address.clone(), options.clone()))
+}
+
+/// Its requests are within what X-Ray takes (5 MB before compression, 10,000 spans): the queue makes none larger than one MiB
+/// and 8,192 spans, but for a batch that is by itself.
+#[cfg(feature = "aws")]
+fn endpoint_queue(signed: &SignedEndpoint) -> io::Result<Queue> {
+    let (endpoint, signed) = (otlp::endpoint(&signed.destination), signed.clone());
+    Queue::start(&signed.destination.name.clone(), otlp::limits(), move || {
+        HttpSender::authorized(Arc::clone(&endpoint), Signer::new(&signed))
+    })
+}
+
+#[cfg(not(feature = "aws"))]
+fn endpoint_queue(_: &SignedEndpoint) -> io::Result<Queue> {
+    Err(io::Error::other("this build leaves out AWS"))
 }
 
 struct DaemonSender {
@@ -159,17 +181,17 @@ impl Connection {
     }
 
     fn send_text(&mut self, text: &str, outcome: &mut Outcome) -> io::Result<()> {
-        let datagram = [DATAGRAM_HEADER, text].concat();
+        let datagram = datagram::write(text);
         self.sent = self.sent.wrapping_add(1);
         if self.sent.is_multiple_of(BURST) {
             thread::sleep(REST);
         }
-        match self.socket.send(datagram.as_bytes()) {
+        match self.socket.send(&datagram) {
             // The word is about an earlier datagram, and this one has not left.
             Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
                 outcome.failure = Some(error);
                 self.turn();
-                self.socket.send(datagram.as_bytes())?;
+                self.socket.send(&datagram)?;
             }
             sent => drop(sent?),
         }

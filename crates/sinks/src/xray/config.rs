@@ -3,10 +3,12 @@
 use std::str::FromStr;
 
 use ::xray::Options;
-use env::{ConfigError, Env};
+use env::{ConfigError, Env, Secret};
 
-use crate::otlp::Wanted;
+use crate::otlp::{Common, Destination, Wanted, check_url};
 
+/// What X-Ray's OTLP endpoint takes in one request ("OTLP endpoints", beside 5 MB before compression).
+pub const MAX_SPANS_PER_REQUEST: usize = 10_000;
 const DAEMON: &str = "AWS_XRAY_DAEMON_ADDRESS";
 const DAEMON_EXAMPLE: &str = "127.0.0.1:2000";
 
@@ -15,6 +17,7 @@ const DAEMON_EXAMPLE: &str = "127.0.0.1:2000";
 pub struct Config {
     pub daemon: Option<DaemonAddress>,
     pub options: Options,
+    pub endpoint: Option<SignedEndpoint>,
 }
 
 /// The daemon takes segments by UDP and calls by HTTP, by default on one port. Host names stay names: what they mean may
@@ -26,10 +29,28 @@ pub struct DaemonAddress {
     pub tcp: String,
 }
 
+/// X-Ray's own OTLP endpoint, which takes signed requests: `https://xray.<region>.amazonaws.com/v1/traces`.
+#[derive(Clone, Debug)]
+pub struct SignedEndpoint {
+    pub destination: Destination,
+    /// Whose key signs.
+    pub region: String,
+    /// From the environment; without them a profile, ECS or IMDS is asked, by AWS's own rules.
+    pub credentials: Option<Credentials>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Credentials {
+    pub access_key_id: String,
+    pub secret_access_key: Secret,
+    pub session_token: Option<Secret>,
+}
+
 /// What `AWS_XRAY_EXPORTER` asks for.
 #[derive(Clone, Copy, Debug, Default)]
 struct Exporters {
     daemon: bool,
+    otlp: bool,
 }
 
 impl Config {
@@ -38,18 +59,22 @@ impl Config {
         let exporters = Exporters::from_env(env)?;
         let daemon = DaemonAddress::from_env(env)?;
         let options = options(env)?;
+        let endpoint = SignedEndpoint::from_env(env, exporters.is_some_and(|it| it.otlp))?;
         if Wanted::from_env(env)?.is_some_and(|wanted| wanted.none) {
             return Ok(Self::default());
         }
-        let daemon = match exporters {
-            Some(exporters) => exporters.daemon.then(|| daemon.unwrap_or_default()),
-            None => daemon,
-        };
-        Ok(Self { daemon, options })
+        Ok(match exporters {
+            Some(wanted) => Self {
+                daemon: wanted.daemon.then(|| daemon.unwrap_or_default()),
+                endpoint: endpoint.filter(|_| wanted.otlp),
+                options,
+            },
+            None => Self { daemon, endpoint, options },
+        })
     }
 
     pub fn is_off(&self) -> bool {
-        self.daemon.is_none()
+        self.daemon.is_none() && self.endpoint.is_none()
     }
 }
 
@@ -86,6 +111,42 @@ impl FromStr for DaemonAddress {
     }
 }
 
+impl SignedEndpoint {
+    /// `AWS_XRAY_OTLP_ENDPOINT`, or, when it is wanted without one, the region's.
+    fn from_env(env: &Env, wanted: bool) -> Result<Option<Self>, ConfigError> {
+        const NAME: &str = "AWS_XRAY_OTLP_ENDPOINT";
+        const EXAMPLE: &str = "eu-central-1";
+        let named = env.get("AWS_REGION").or_else(|| env.get("AWS_DEFAULT_REGION"));
+        let url = match (env.get(NAME), named) {
+            (Some(url), _) => url.to_owned(),
+            (None, _) if !wanted => return Ok(None),
+            (None, Some(region)) => url_of(region),
+            (None, None) => return Err(no_region(EXAMPLE)),
+        };
+        let url = check_url(NAME, &url)?;
+        if cfg!(not(feature = "aws")) {
+            let problem = "needs the feature `aws`, which this build leaves out";
+            return Err(ConfigError::bad(NAME, url.as_str(), problem, ""));
+        }
+        let region = url.host_str().and_then(region_of).or(named).ok_or_else(|| no_region(EXAMPLE))?;
+        let common = Common::from_env(env)?;
+        // Headers for other destinations hold their keys.
+        let destination =
+            Destination { headers: Vec::new(), ..common.destination("xray-otlp", url.to_string()) };
+        Ok(Some(Self { region: region.to_owned(), destination, credentials: Credentials::from_env(env) }))
+    }
+}
+
+impl Credentials {
+    fn from_env(env: &Env) -> Option<Self> {
+        Some(Self {
+            access_key_id: env.get("AWS_ACCESS_KEY_ID")?.to_owned(),
+            secret_access_key: env.secret("AWS_SECRET_ACCESS_KEY")?,
+            session_token: env.secret("AWS_SESSION_TOKEN"),
+        })
+    }
+}
+
 impl Exporters {
     /// `None` when the variable is unset: then an address is enough.
     fn from_env(env: &Env) -> Result<Option<Self>, ConfigError> {
@@ -95,6 +156,7 @@ impl Exporters {
         for word in value.split(',').map(str::trim) {
             match word {
                 "daemon" => exporters.daemon = true,
+                "otlp" => exporters.otlp = true,
                 "none" => {}
                 _ => return Err(ConfigError::bad(NAME, value, "is none of daemon, otlp and none", "daemon")),
             }
@@ -113,6 +175,25 @@ fn options(env: &Env) -> Result<Options, ConfigError> {
         return Err(ConfigError::bad(NAME, value, "has a * that is not at the end", "app.*,enduser.id"));
     }
     Ok(Options { annotate, ..Options::default() })
+}
+
+fn url_of(region: &str) -> String {
+    let china = if region.starts_with("cn-") { ".cn" } else { "" };
+    format!("https://xray.{region}.amazonaws.com{china}/v1/traces")
+}
+
+/// `xray.<region>.amazonaws.com`, China's `.cn` included.
+fn region_of(host: &str) -> Option<&str> {
+    let (region, _) = host.strip_prefix("xray.")?.split_once(".amazonaws.com")?;
+    (!region.is_empty()).then_some(region)
+}
+
+fn no_region(example: &str) -> ConfigError {
+    ConfigError {
+        variable: "AWS_REGION".to_owned(),
+        problem: "is not set, and X-Ray's OTLP endpoint is one of a region".to_owned(),
+        example: example.to_owned(),
+    }
 }
 
 /// The text, if it is one: a name or an address without blanks or colons (or with brackets), and a port that is not 0.

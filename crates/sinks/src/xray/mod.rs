@@ -4,8 +4,10 @@ mod client;
 mod config;
 mod encode;
 mod sampler;
+#[cfg(feature = "aws")]
+mod sigv4;
 
-pub use config::{Config, DaemonAddress};
+pub use config::{Config, Credentials, DaemonAddress, MAX_SPANS_PER_REQUEST, SignedEndpoint};
 pub use sampler::RemoteSampler;
 
 pub(crate) use client::queues;

@@ -148,10 +148,16 @@ fn nothing_is_kept_of_what_is_not_sampled_or_has_nowhere_to_go() {
 
 #[test]
 fn bad_sizes_stop_the_start() {
-    let problem = |value| {
-        let env = Env::from_pairs([("OTEL_BSP_MAX_QUEUE_SIZE", value)]);
-        ExportConfig::from_env(&env).unwrap_err().to_string()
+    let refused = |pairs: &[(&str, &str)]| {
+        ExportConfig::from_env(&Env::from_pairs(pairs.iter().copied())).unwrap_err().to_string()
     };
+    let problem = |value| refused(&[("OTEL_BSP_MAX_QUEUE_SIZE", value)]);
+    #[cfg(feature = "aws")]
+    insta::assert_snapshot!(refused(&[
+        ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "10001"),
+        ("AWS_XRAY_EXPORTER", "otlp"),
+        ("AWS_REGION", "eu-central-1"),
+    ]), @r#"OTEL_BSP_MAX_EXPORT_BATCH_SIZE: "10001" is more than the 10000 spans that X-Ray takes at once; for example OTEL_BSP_MAX_EXPORT_BATCH_SIZE=512"#);
     insta::assert_snapshot!(problem("0"), @r#"OTEL_BSP_MAX_QUEUE_SIZE: "0" is too small: 1 is the least; for example OTEL_BSP_MAX_QUEUE_SIZE=16384"#);
     insta::assert_snapshot!(problem("many"), @r#"OTEL_BSP_MAX_QUEUE_SIZE: "many" is not usable: invalid digit found in string; for example OTEL_BSP_MAX_QUEUE_SIZE=16384"#);
 }

@@ -1,0 +1,87 @@
+//! AWS's Signature Version 4, over each request of the OTLP endpoint's queue.
+
+use std::time::{Duration, SystemTime};
+
+use aws_config::Region;
+use aws_config::default_provider::credentials::DefaultCredentialsChain;
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::ProvideCredentials;
+use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
+use aws_sigv4::sign::v4::SigningParams;
+use delivery::{Authorize, Unsent};
+use env::Secret;
+use opentelemetry::Context;
+use tokio::runtime;
+
+use crate::xray::config::{self, SignedEndpoint};
+
+const SERVICE: &str = "xray";
+/// Temporary credentials are replaced so long before they end.
+const EARLY: Duration = Duration::from_mins(5);
+
+/// Signs on its sender's thread, and finds the credentials there too, on a runtime that lives as long as the search.
+pub(crate) struct Signer {
+    region: String,
+    /// Those of the environment, or those found last.
+    credentials: Option<Credentials>,
+}
+
+impl Signer {
+    pub(crate) fn new(endpoint: &SignedEndpoint) -> Self {
+        let credentials = endpoint.credentials.as_ref().map(|it| {
+            let config::Credentials { access_key_id, secret_access_key, session_token } = it;
+            let token = session_token.as_ref().map(|it| it.expose().to_owned());
+            Credentials::new(access_key_id, secret_access_key.expose(), token, None, "environment")
+        });
+        Self { region: endpoint.region.clone(), credentials }
+    }
+
+    fn credentials(&mut self) -> Result<Credentials, String> {
+        let holds = |it: &&Credentials| it.expiry().is_none_or(|end| end > SystemTime::now() + EARLY);
+        if let Some(known) = self.credentials.as_ref().filter(holds) {
+            return Ok(known.clone());
+        }
+        let found = find(&self.region)?;
+        Ok(self.credentials.insert(found).clone())
+    }
+}
+
+impl Authorize for Signer {
+    fn authorize(&mut self, request: &Unsent) -> Result<Vec<(String, Secret)>, String> {
+        let identity = self.credentials()?.into();
+        let params = SigningParams::builder()
+            .identity(&identity)
+            .region(&self.region)
+            .name(SERVICE)
+            .time(SystemTime::now())
+            .settings(SigningSettings::default())
+            .build()
+            .map_err(|error| error.to_string())?;
+        let body = SignableBody::Bytes(request.body);
+        let headers = request.headers.iter().copied();
+        let signed = SignableRequest::new("POST", request.url, headers, body)
+            .and_then(|request| sign(request, &params.into()))
+            .map_err(|error| error.to_string())?;
+        let (instructions, _) = signed.into_parts();
+        Ok(instructions.headers().map(|(name, value)| (name.to_owned(), Secret::from(value))).collect())
+    }
+}
+
+/// A profile, a process, a web identity, ECS or IMDS, in AWS's order.
+fn find(region: &str) -> Result<Credentials, String> {
+    // The search asks over HTTP, and is no part of any trace.
+    let _suppressed = Context::enter_telemetry_suppressed_scope();
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| format!("no thread to look for AWS credentials: {error}"))?;
+    let region = Region::new(region.to_owned());
+    let found = runtime.block_on(async {
+        let chain = DefaultCredentialsChain::builder().region(region).build().await;
+        chain.provide_credentials().await
+    });
+    found.map_err(|error| {
+        let cause = std::error::Error::source(&error).map(|cause| format!(" ({cause})")).unwrap_or_default();
+        format!("no AWS credentials: {error}{cause}; AWS_ACCESS_KEY_ID, a profile or a role would do")
+    })
+}
