@@ -10,13 +10,13 @@ mod config;
 mod init;
 mod task;
 // What they stand on, from the header to the queue.
+mod export;
+mod gate;
+mod http;
+mod log;
 mod propagation;
 mod sampling;
-mod gate;
-mod log;
-mod http;
 mod sanitize;
-mod export;
 
 pub use config::{Config, LogConfig, LogFormat, LogOutput};
 pub use init::{FlushReport, Guard, InitError, delivery_report, init, init_with, relay};
