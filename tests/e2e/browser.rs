@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::sync::OnceLock;
 
 use crate::system::shared;
 use crate::trace::{self, text};
@@ -10,16 +11,45 @@ const CHROMIUM: [&str; 5] =
     ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome-headless-shell"];
 const INSTALL: &str = "apt-get install -y chromium && npm ci";
 
+/// The traces of what was clicked.
+pub(crate) struct Clicks {
+    pub(crate) home: String,
+    pub(crate) post: String,
+}
+
+pub(crate) const IN_HOME: [&str; 5] = ["cruddur-web", "frontend-proxy", "gateway", "activities", "users"];
+
 #[test]
 fn a_click_is_the_root_of_one_tree() {
+    let Some(Clicks { home, post }) = clicks() else { return };
+    let system = shared();
+    let home = system.trace(home, &IN_HOME);
+    let post = system.trace(post, &["cruddur-web", "frontend-proxy", "gateway", "activities"]);
+    for trace in [&home, &post] {
+        let roots = trace::roots(trace);
+        assert_eq!(roots[0].service, "cruddur-web", "{}", trace::tree(trace));
+        let in_postgres = |span: &&console::wire::Span| text(span, "db.system.name") == Some("postgresql");
+        assert!(trace.spans.iter().any(|span| in_postgres(&span)), "{}", trace::tree(trace));
+    }
+}
+
+/// Clicks in a browser, once for all tests; `None` where there is none, which is said aloud.
+pub(crate) fn clicks() -> Option<&'static Clicks> {
+    static CLICKS: OnceLock<Option<Clicks>> = OnceLock::new();
+    CLICKS.get_or_init(click).as_ref()
+}
+
+fn click() -> Option<Clicks> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let Some(chromium) = chromium() else {
-        return skip("there is no Chromium");
+        skip("there is no Chromium");
+        return None;
     };
     // Its start installs the web apps' packages, and playwright-core with them.
     let system = shared();
     if !root.join("node_modules/playwright-core").is_dir() {
-        return skip("playwright-core is not installed");
+        skip("playwright-core is not installed");
+        return None;
     }
     let person = system.sign_up();
     let output = Command::new("node")
@@ -41,16 +71,7 @@ fn a_click_is_the_root_of_one_tree() {
             .unwrap_or_else(|| panic!("the browser told no trace of {action}: {said}"))
             .to_owned()
     };
-
-    let all = ["cruddur-web", "frontend-proxy", "gateway", "activities", "users"];
-    let home = system.trace(&trace_of("home"), &all);
-    let post = system.trace(&trace_of("post"), &["cruddur-web", "frontend-proxy", "gateway", "activities"]);
-    for trace in [&home, &post] {
-        let roots = trace::roots(trace);
-        assert_eq!(roots[0].service, "cruddur-web", "{}", trace::tree(trace));
-        let in_postgres = |span: &&console::wire::Span| text(span, "db.system.name") == Some("postgresql");
-        assert!(trace.spans.iter().any(|span| in_postgres(&span)), "{}", trace::tree(trace));
-    }
+    Some(Clicks { home: trace_of("home"), post: trace_of("post") })
 }
 
 /// `CHROMIUM`, else what is on the PATH.

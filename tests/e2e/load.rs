@@ -1,4 +1,4 @@
-//! Many at once, all sampled: what was made arrived, and every trace is one tree.
+//! Many at once, all sampled: what was made arrived by OTLP and in X-Ray, and every trace is one tree, the same in both.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::eventually;
 use crate::http::Client;
 use crate::system::System;
-use crate::trace;
+use crate::{trace, xray};
 
 const REQUESTS: usize = 2_000;
 const IN_FLIGHT: usize = 32;
@@ -42,16 +42,19 @@ fn two_thousand_home_feeds_lose_no_span() {
         let made: u64 = ROLES.iter().map(|role| made(&system, role)).sum();
         let stats = system.stats();
         let received = stats["received"]["otlp"].as_u64().unwrap();
-        (made == received).then_some((made, received))
+        let stored = stats["stored"]["xray"].as_u64().unwrap();
+        (made == received && made == stored).then_some((made, received))
     });
-    let (mut orphans, mut more_roots, mut no_root, mut spans) = (0, 0, 0, 0);
+    let (mut orphans, mut more_roots, mut no_root, mut spans, mut documents) = (0, 0, 0, 0, 0);
     for id in &ids {
         let trace = system.trace_now(id).unwrap_or_else(|| panic!("the console lacks trace {id}"));
         spans += trace.spans.len();
+        documents += xray::check(&system, &trace);
         orphans += trace::orphans(&trace).len();
         more_roots += usize::from(trace::roots(&trace).len() > 1);
         no_root += usize::from(trace::roots(&trace).is_empty());
     }
+    assert_eq!(documents, spans, "documents in X-Ray, spans by OTLP");
     let slow = slow.into_inner();
     println!(
         "{REQUESTS} requests ({slow} of them too slow): {made} spans made, {received} received, \
@@ -62,6 +65,7 @@ fn two_thousand_home_feeds_lose_no_span() {
     let stats = system.stats();
     assert_eq!(stats["stored"]["otlp"].as_u64(), Some(received), "{stats}");
     assert_eq!(stats["dropped"]["otlp"].as_u64(), Some(0), "{stats}");
+    assert_eq!(stats["dropped"]["xray"].as_u64(), Some(0), "{stats}");
     let (ended, log) = system.stop();
     assert!(ended.success(), "{log}");
 }

@@ -14,6 +14,7 @@ mod system;
 mod topology;
 mod trace;
 mod up;
+mod xray;
 
 use std::time::{Duration, Instant};
 

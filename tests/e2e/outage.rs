@@ -10,6 +10,7 @@ use serde_json::json;
 use crate::eventually;
 use crate::http::Client;
 use crate::system::{System, signal};
+use crate::xray;
 
 /// The gateway gives an upstream less than this, all its retries included.
 const BOUNDED: Duration = Duration::from_secs(20);
@@ -55,6 +56,8 @@ fn postgres_goes_away_and_comes_back() {
     // The failed request is a trace too, and says where it failed.
     let trace = system.trace(&id, &["frontend-proxy", "gateway"]);
     assert!(trace.spans.iter().any(|span| span.status == console::wire::Status::Error), "{trace:?}");
+    let documents = xray::assert_both(&system, &trace);
+    assert!(documents.iter().any(|document| document.fault), "{trace:?}");
 
     let (status, log) = system.stop();
     assert!(status.success(), "{status}: {log}");

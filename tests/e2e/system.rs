@@ -62,7 +62,10 @@ impl System {
         for (name, _) in std::env::vars_os() {
             let name = name.to_string_lossy();
             // A developer's exporters and sampling are not these tests'.
-            if ["OTEL_", "HONEYCOMB_", "CONSOLE_"].iter().any(|prefix| name.starts_with(prefix)) {
+            if ["OTEL_", "HONEYCOMB_", "CONSOLE_", "AWS_", "XRAY_"]
+                .iter()
+                .any(|prefix| name.starts_with(prefix))
+            {
                 command.env_remove(&*name);
             }
         }

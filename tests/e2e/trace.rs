@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 
-use console::wire::{Kind, Span, Status, Trace};
+use console::wire::{Kind, Source, Span, Status, Trace};
 
 use crate::eventually;
 use crate::http::Client;
@@ -61,7 +61,9 @@ impl System {
             let all_there = services.iter().all(|name| trace.spans.iter().any(|span| span.service == *name));
             let settled = trace.spans.len() == before;
             before = trace.spans.len();
-            let whole = is_one_tree(&trace) && all_there && settled;
+            // An X-Ray document may be faster than the span itself, and tells less of it.
+            let by_otlp = trace.spans.iter().all(|span| span.source == Source::Otlp);
+            let whole = is_one_tree(&trace) && all_there && settled && by_otlp;
             last = Some(trace);
             whole.then_some(())
         };

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use console::tree::Forest;
-use console::wire::Trace;
+use console::wire::{Source, Trace};
 use tokio::time::{sleep, timeout};
 
 use super::plan::Plan;
@@ -59,9 +59,12 @@ pub(crate) async fn request(plan: &Plan, client: &Client, progress: &Progress) -
     })
 }
 
-/// One root, no gap, and every service on the way.
+/// One root, no gap, and every service on the way; each span as it came by OTLP, which tells more than X-Ray's documents.
 fn is_whole(trace: &Trace) -> bool {
     let forest = Forest::new(&trace.spans);
+    if trace.spans.iter().any(|span| span.source != Source::Otlp) {
+        return false;
+    }
     let seen = |role: &Role| trace.spans.iter().any(|span| span.service == role.name());
     forest.tops().count() == 1 && forest.orphans() == 0 && SERVICES.iter().all(seen)
 }

@@ -93,6 +93,10 @@ impl Plan {
         }
         if role != Role::Console {
             env = env.with("CONSOLE_OTLP_ENDPOINT", self.otlp_http());
+            // The console is the X-Ray daemon too, unless somebody has a real one.
+            if env.get("AWS_XRAY_DAEMON_ADDRESS").is_none() {
+                env = env.with("AWS_XRAY_DAEMON_ADDRESS", address(self.ports.xray_daemon));
+            }
         }
         if let Some(url) = database.and_then(|database| database.url(role)) {
             env = env.with("DATABASE_URL", url);
