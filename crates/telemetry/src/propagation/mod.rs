@@ -116,34 +116,34 @@ pub(crate) fn inject(cx: &Context, own: Traceparent, allowed: &[String], headers
 /// Tells the client which trace it was in: W3C's `traceresponse`, `server-timing` for the browser's timeline, and
 /// X-Ray's header, whose sender may have asked for our decision.
 pub(crate) fn respond(span: Traceparent, headers: &mut HeaderMap) {
-    let traceparent = span.to_bytes();
-    insert(headers, TRACERESPONSE, &traceparent);
+    let parent = span.to_bytes();
+    insert(headers, TRACERESPONSE, &parent);
     let mut timing = *b"traceparent;desc=\"00-00000000000000000000000000000000-0000000000000000-00\"";
-    timing[18..73].copy_from_slice(&traceparent);
+    timing[18..73].copy_from_slice(&parent);
     if let Ok(value) = HeaderValue::from_bytes(&timing) {
         // A handler may have timings of its own.
         headers.append(SERVER_TIMING, value);
     }
     let mut answer = *b"Root=1-00000000-000000000000000000000000;Sampled=0";
-    write_root(span, &mut answer);
+    write_root(&parent, span.flags.is_sampled(), &mut answer);
     insert(headers, XRAY, &answer);
 }
 
 /// `Root=..;Parent=..;Sampled=.` without an allocation.
 fn xray_header(span: Traceparent) -> [u8; 74] {
     let mut header = *b"Root=1-00000000-000000000000000000000000;Parent=0000000000000000;Sampled=0";
-    write_root(span, &mut header);
-    traceparent::write_hex(&span.span_id.to_bytes(), &mut header[48..64]);
+    let parent = span.to_bytes();
+    write_root(&parent, span.flags.is_sampled(), &mut header);
+    header[48..64].copy_from_slice(&parent[36..52]);
     header
 }
 
 /// The trace id behind `Root=1-`, and the last byte's `Sampled`.
-fn write_root(span: Traceparent, header: &mut [u8]) {
-    let id = span.trace_id.to_bytes();
-    traceparent::write_hex(&id[..4], &mut header[7..15]);
-    traceparent::write_hex(&id[4..], &mut header[16..40]);
+fn write_root(parent: &[u8; traceparent::LENGTH], sampled: bool, header: &mut [u8]) {
+    header[7..15].copy_from_slice(&parent[3..11]);
+    header[16..40].copy_from_slice(&parent[11..35]);
     if let Some(last) = header.last_mut() {
-        *last = if span.flags.is_sampled() { b'1' } else { b'0' };
+        *last = b'0' + u8::from(sampled);
     }
 }
 

@@ -9,8 +9,10 @@ pub(crate) const NAME: &str = "traceparent";
 /// The trace id's rightmost 7 bytes are random (level 2, section 3.2.2.5.2).
 pub(crate) const RANDOM: TraceFlags = TraceFlags::new(0x02);
 
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
+
 /// Length of version 00: `00-<32>-<16>-<2>`.
-const LENGTH: usize = 55;
+pub(crate) const LENGTH: usize = 55;
 
 /// One parsed header. Both ids are valid, that is not all zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,14 +30,14 @@ impl Traceparent {
     /// after the flags only behind another dash (section 4.1, "Versioning of traceparent").
     pub(crate) fn parse(header: &[u8]) -> Option<Self> {
         let (head, rest) = header.split_at_checked(LENGTH)?;
-        let version = u8::try_from(hex(&head[..2])?).ok()?;
+        let [version] = read_hex(&head[..2])?;
         let ends_well = if version == 0 { rest.is_empty() } else { rest.is_empty() || rest[0] == b'-' };
         if version == 0xff || !ends_well || head[2] != b'-' || head[35] != b'-' || head[52] != b'-' {
             return None;
         }
-        let trace_id = TraceId::from(hex(&head[3..35])?);
-        let span_id = SpanId::from(u64::try_from(hex(&head[36..52])?).ok()?);
-        let flags = u8::try_from(hex(&head[53..])?).ok()?;
+        let trace_id = TraceId::from_bytes(read_hex(&head[3..35])?);
+        let span_id = SpanId::from_bytes(read_hex(&head[36..52])?);
+        let [flags] = read_hex(&head[53..])?;
         if trace_id == TraceId::INVALID || span_id == SpanId::INVALID {
             return None;
         }
@@ -65,23 +67,31 @@ impl fmt::Display for Traceparent {
     }
 }
 
-/// The number that up to 32 lower-case hex digits spell. Upper case is an error in W3C's headers.
-fn hex(digits: &[u8]) -> Option<u128> {
-    digits.iter().try_fold(0, |number, digit| {
-        let value = match digit {
-            b'0'..=b'9' => digit - b'0',
-            b'a'..=b'f' => digit - b'a' + 10,
-            _ => return None,
-        };
-        Some(number << 4 | u128::from(value))
-    })
+/// The N bytes that 2 N lower-case hex digits spell. Upper case is an error in W3C's headers.
+fn read_hex<const N: usize>(digits: &[u8]) -> Option<[u8; N]> {
+    const NONE: u8 = 0xff;
+    const VALUES: [u8; 256] = {
+        let mut values = [NONE; 256];
+        let mut value = 0;
+        while value < 16 {
+            values[DIGITS[value] as usize] = value as u8;
+            value += 1;
+        }
+        values
+    };
+    let (mut bytes, mut seen) = ([0; N], 0);
+    for (byte, [high, low]) in bytes.iter_mut().zip(digits.as_chunks().0) {
+        let (high, low) = (VALUES[usize::from(*high)], VALUES[usize::from(*low)]);
+        seen |= high | low;
+        *byte = high << 4 | low;
+    }
+    (digits.len() == 2 * N && seen != NONE).then_some(bytes)
 }
 
+/// Two digits a byte.
 pub(crate) fn write_hex(bytes: &[u8], into: &mut [u8]) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    for (byte, pair) in bytes.iter().zip(into.chunks_exact_mut(2)) {
-        pair[0] = DIGITS[usize::from(byte >> 4)];
-        pair[1] = DIGITS[usize::from(byte & 15)];
+    for (byte, pair) in bytes.iter().zip(into.as_chunks_mut().0) {
+        *pair = [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]];
     }
 }
 
