@@ -13,10 +13,10 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Poll, ready};
 
-use actix_web::Error;
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
 use actix_web::web::Bytes;
+use actix_web::{Error, HttpMessage};
 use opentelemetry::baggage::BaggageExt;
 use opentelemetry::trace::{SpanContext, TraceContextExt, TraceFlags, TraceId};
 use opentelemetry::{Context, KeyValue};
@@ -31,7 +31,7 @@ use crate::init::state;
 use crate::propagation::traceparent::Traceparent;
 use crate::propagation::{Caller, Incoming, respond};
 use crate::sampling::{Chosen, new_span_id, new_trace_id};
-use server_span::ServerSpan;
+use server_span::{ServerSpan, Stranger};
 
 /// Traces every request of an `App`. Wrap it last, so that it is the outermost.
 pub fn trace() -> Trace {
@@ -93,12 +93,15 @@ where
         };
         let _context = start.context.clone().attach();
         let _chosen = Chosen::hold(start.root);
-        server_span::link(start.link);
+        if let Some(stranger) = start.link {
+            request.extensions_mut().insert(Stranger(stranger));
+        }
         let inner = self.inner.call(request);
         if let Some(context) = server_span::take_started() {
             // TracingLogger enters the span around every poll, and with it the span's Context.
             let answer = Traceparent::from(context.span().span_context());
-            let server = Some(Rc::new(Server { context, user_known: Cell::new(false), told: RefCell::default() }));
+            let server =
+                Some(Rc::new(Server { context, user_known: Cell::new(false), told: RefCell::default() }));
             return TraceFuture { inner, unsampled: None, server, answer };
         }
         let caller = Traceparent::from(start.context.span().span_context());

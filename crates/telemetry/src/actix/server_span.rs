@@ -5,10 +5,10 @@
 
 use std::cell::RefCell;
 
-use actix_web::Error;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header;
+use actix_web::{Error, HttpMessage};
 use opentelemetry::trace::{SpanContext, Status, TraceContextExt};
 use opentelemetry::{Context, KeyValue};
 use tracing::Span;
@@ -21,7 +21,7 @@ use crate::attributes::{
     HTTP_ROUTE, NETWORK_PROTOCOL_VERSION, SERVER_ADDRESS, SERVER_PORT, URL_PATH, URL_QUERY, URL_SCHEME,
     USER_AGENT_ORIGINAL,
 };
-use crate::http::{host_and_port, method, status_text, version};
+use crate::http::{address, host_and_port, method, status_text, text, version};
 use crate::init::state;
 use crate::sampling::{Chosen, wanted};
 use crate::sanitize;
@@ -55,7 +55,7 @@ impl RootSpanBuilder for ServerSpan {
         Chosen::clear();
         {
             let server = context.span();
-            if let Some(stranger) = LINK.take() {
+            if let Some(Stranger(stranger)) = request.extensions_mut().remove::<Stranger>() {
                 server.add_link(stranger, Vec::new());
             }
             server.update_name(method(request.method()).0);
@@ -93,13 +93,10 @@ impl RootSpanBuilder for ServerSpan {
 thread_local! {
     /// From `on_request_start` to the middleware around it, within one call.
     static STARTED: RefCell<Option<Context>> = const { RefCell::new(None) };
-    /// The other way.
-    static LINK: RefCell<Option<SpanContext>> = const { RefCell::new(None) };
 }
 
-pub(super) fn link(stranger: Option<SpanContext>) {
-    LINK.set(stranger);
-}
+/// The other way, with the request: the trace of a stranger, which the SERVER span links to.
+pub(super) struct Stranger(pub(super) SpanContext);
 
 pub(super) fn take_started() -> Option<Context> {
     STARTED.take()
@@ -108,8 +105,8 @@ pub(super) fn take_started() -> Option<Context> {
 fn request_attributes(request: &ServiceRequest) -> impl IntoIterator<Item = KeyValue> {
     let (name, original) = method(request.method());
     let uri = request.uri();
-    let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
-    let (address, port) = header(header::HOST).map_or((None, None), host_and_port);
+    let header = |name| text(request.headers(), name);
+    let (host, port) = header(&header::HOST).map_or((None, None), host_and_port);
     let scheme = if request.app_config().secure() { "https" } else { "http" };
     [
         Some(KeyValue::new(HTTP_REQUEST_METHOD, if original.is_some() { "_OTHER" } else { name })),
@@ -117,10 +114,10 @@ fn request_attributes(request: &ServiceRequest) -> impl IntoIterator<Item = KeyV
         Some(KeyValue::new(URL_PATH, uri.path().to_owned())),
         Some(KeyValue::new(URL_SCHEME, scheme)),
         uri.query().map(|query| KeyValue::new(URL_QUERY, sanitize::query(query).into_owned())),
-        address.map(|address| KeyValue::new(SERVER_ADDRESS, address.to_owned())),
+        host.map(|host| KeyValue::new(SERVER_ADDRESS, host.to_owned())),
         port.map(|port| KeyValue::new(SERVER_PORT, i64::from(port))),
-        request.peer_addr().map(|peer| KeyValue::new(CLIENT_ADDRESS, peer.ip().to_string())),
-        header(header::USER_AGENT).map(|agent| KeyValue::new(USER_AGENT_ORIGINAL, agent.to_owned())),
+        request.peer_addr().map(|peer| KeyValue::new(CLIENT_ADDRESS, address(peer.ip()))),
+        header(&header::USER_AGENT).map(|agent| KeyValue::new(USER_AGENT_ORIGINAL, agent.to_owned())),
         Some(KeyValue::new(NETWORK_PROTOCOL_VERSION, version(request.version()))),
     ]
     .into_iter()
