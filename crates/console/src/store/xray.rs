@@ -1,5 +1,7 @@
 //! X-Ray documents on disk, and the store as `vendor-apis` asks it.
 
+use std::time::Duration;
+
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
@@ -267,11 +269,11 @@ fn list(
     after: Option<Cursor>,
     limit: usize,
 ) -> rusqlite::Result<Vec<Listed>> {
-    let nanos = |time: std::time::Duration| i64::try_from(time.as_nanos()).unwrap_or(i64::MAX);
+    let nanos = |time: Duration| i64::try_from(time.as_nanos()).unwrap_or(i64::MAX);
     let Cursor(listed, id) = after.unwrap_or(Cursor(i64::MAX, i64::MAX));
     connection
         .prepare_cached(
-            "SELECT trace_id, listed, id FROM traces
+            "SELECT trace_id, listed, id, start FROM traces
              WHERE (listed, id) < (?, ?) AND listed < ? AND start >= ? AND start < ?
              ORDER BY listed DESC, id DESC LIMIT ?",
         )?
@@ -281,6 +283,7 @@ fn list(
                 Ok(Listed {
                     id: super::read::trace_id(row.get(0)?),
                     cursor: Cursor(row.get(1)?, row.get(2)?),
+                    start: Duration::from_nanos(row.get::<_, i64>(3)?.unsigned_abs()),
                 })
             },
         )?

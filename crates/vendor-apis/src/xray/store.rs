@@ -46,6 +46,8 @@ pub struct Cursor(pub i64, pub i64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Listed {
     pub id: TraceId,
+    /// Since 1970.
+    pub start: Duration,
     pub cursor: Cursor,
 }
 
