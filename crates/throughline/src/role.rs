@@ -46,6 +46,9 @@ pub(crate) struct ConsoleOptions {
     /// Where to receive what goes to an X-Ray daemon, by UDP and TCP (CONSOLE_XRAY_DAEMON)
     #[arg(long, value_name = "HOST:PORT")]
     xray_daemon: Option<String>,
+    /// Another X-Ray daemon, to which spans that come by OTLP are sent on as segments (CONSOLE_XRAY_FORWARD)
+    #[arg(long, value_name = "HOST:PORT")]
+    xray_forward: Option<String>,
     /// Where to keep what is received (CONSOLE_DATA_DIR)
     #[arg(long, value_name = "FOLDER")]
     data_dir: Option<String>,
@@ -91,6 +94,7 @@ impl ConsoleOptions {
         let env = with(env, "CONSOLE_OTLP_HTTP", self.otlp_http);
         let env = with(env, "CONSOLE_OTLP_GRPC", self.otlp_grpc);
         let env = with(env, "CONSOLE_XRAY_DAEMON", self.xray_daemon);
+        let env = with(env, "CONSOLE_XRAY_FORWARD", self.xray_forward);
         with(env, "CONSOLE_DATA_DIR", self.data_dir)
     }
 }
