@@ -8,8 +8,9 @@ use serde_json::{Map, Value, json};
 
 use crate::browser::{IN_HOME, clicks};
 use crate::eventually;
-use crate::http::Client;
+use crate::http::{Client, Reply};
 use crate::system::{System, shared};
+use crate::trace::text;
 
 /// What both must say of a span, by its id.
 type Tree = BTreeMap<String, Node>;
@@ -41,6 +42,8 @@ pub(crate) struct Document {
     annotations: Map<String, Value>,
     #[serde(default)]
     metadata: Value,
+    #[serde(default)]
+    aws: Value,
 }
 
 #[test]
@@ -78,6 +81,38 @@ fn requests_and_their_failures_are_the_same_tree_in_both() {
             assert!(documents.iter().any(|it| it.annotations.get("app_user_id") == Some(user)));
         }
     }
+}
+
+#[test]
+fn the_sampling_rules_of_the_console_are_obeyed() {
+    let system = System::start(&[("OTEL_TRACES_SAMPLER", "parentbased_xray")]);
+    let client = Client::anonymous();
+    let is_sampled = |reply: &Reply| reply.header("traceresponse").unwrap().ends_with("-01");
+    // X-Ray's default rule, or the same by heart before it has come: one a second and 5 %.
+    let home = || client.get(&system.web("/api/activities/home?limit=1"));
+    let kept = (0..200).filter(|_| is_sampled(&home())).count();
+    assert!((1..100).contains(&kept), "{kept} of 200");
+
+    let rule = json!({ "SamplingRule": {
+        "RuleName": "searches", "Priority": 1, "FixedRate": 1.0, "ReservoirSize": 0, "Version": 1, "HTTPMethod": "GET",
+        "ServiceName": "frontend-proxy", "URLPath": "/api/*/search", "Host": "127.0.0.1", "ServiceType": "*", "ResourceARN": "*",
+    } });
+    let created = client.post(&format!("{}/CreateSamplingRule", system.at.console), &rule);
+    assert_eq!(created.status, 200, "{}", created.body);
+
+    // The answer to the next report tells of a newer list. Whoever decides is the first service; the others follow.
+    let search = || client.get(&system.web("/api/activities/search?term=coffee"));
+    let trace = eventually("the new rule decides", || {
+        let reply = search();
+        let trace =
+            is_sampled(&reply).then(|| system.trace(&reply.trace_id(), &["frontend-proxy", "activities"]))?;
+        let root = trace.spans.iter().find(|span| span.parent_span_id.is_none())?;
+        (text(root, "aws.xray.sampling_rule_name") == Some("searches")).then_some(trace)
+    });
+    let documents = assert_both(&system, &trace);
+    let root = documents.iter().find(|it| it.parent_id.is_none()).unwrap();
+    assert_eq!(root.aws["xray"]["sampling_rule_name"], "searches");
+    assert!((0..50).all(|_| is_sampled(&search())));
 }
 
 /// Waits until X-Ray has all of the trace too, and compares.

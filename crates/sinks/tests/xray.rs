@@ -85,7 +85,7 @@ fn two_thousand_spans_are_one_tree_in_both() {
     assert!(flushed.iter().all(delivery::Flushed::is_complete), "{flushed:?}");
     let documents = daemon.documents_when(2_000);
 
-    let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
+    let hex = |bytes: &[u8]| bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
     let by_otlp: BTreeSet<_> = receiver
         .requests()
         .iter()

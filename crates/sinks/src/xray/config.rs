@@ -69,7 +69,7 @@ impl Config {
                 endpoint: endpoint.filter(|_| wanted.otlp),
                 options,
             },
-            None => Self { daemon, endpoint, options },
+            None => Self { daemon, options, endpoint },
         })
     }
 

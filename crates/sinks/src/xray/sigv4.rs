@@ -1,6 +1,6 @@
 //! AWS's Signature Version 4, over each request of the OTLP endpoint's queue.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use aws_config::Region;
 use aws_config::default_provider::credentials::DefaultCredentialsChain;
@@ -12,18 +12,23 @@ use delivery::{Authorize, Unsent};
 use env::Secret;
 use opentelemetry::Context;
 use tokio::runtime;
+use tracing::subscriber::{NoSubscriber, with_default};
 
 use crate::xray::config::{self, SignedEndpoint};
 
 const SERVICE: &str = "xray";
 /// Temporary credentials are replaced so long before they end.
 const EARLY: Duration = Duration::from_mins(5);
+/// Who found none looks again after this; a flush asks five times a second.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// Signs on its sender's thread, and finds the credentials there too, on a runtime that lives as long as the search.
 pub(crate) struct Signer {
     region: String,
     /// Those of the environment, or those found last.
     credentials: Option<Credentials>,
+    /// Why none were found, and when.
+    missing: Option<(Instant, String)>,
 }
 
 impl Signer {
@@ -33,7 +38,7 @@ impl Signer {
             let token = session_token.as_ref().map(|it| it.expose().to_owned());
             Credentials::new(access_key_id, secret_access_key.expose(), token, None, "environment")
         });
-        Self { region: endpoint.region.clone(), credentials }
+        Self { region: endpoint.region.clone(), credentials, missing: None }
     }
 
     fn credentials(&mut self) -> Result<Credentials, String> {
@@ -41,8 +46,13 @@ impl Signer {
         if let Some(known) = self.credentials.as_ref().filter(holds) {
             return Ok(known.clone());
         }
-        let found = find(&self.region)?;
-        Ok(self.credentials.insert(found).clone())
+        if let Some((_, problem)) = self.missing.as_ref().filter(|(when, _)| when.elapsed() < LOOK_AGAIN) {
+            return Err(problem.clone());
+        }
+        // AWS's crates would log each search that finds nothing; the queue says it once.
+        let found = with_default(NoSubscriber::default(), || find(&self.region));
+        self.missing = found.as_ref().err().map(|problem| (Instant::now(), problem.clone()));
+        Ok(self.credentials.insert(found?).clone())
     }
 }
 
