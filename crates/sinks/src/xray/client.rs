@@ -75,7 +75,7 @@ struct Connection {
     /// Where else the name leads: `localhost` is `::1` as well, and a daemon listens on one of them.
     others: VecDeque<SocketAddr>,
     since: Instant,
-    /// Something failed: the name may mean another machine by now.
+    /// Something failed: the name may mean another machine by now, and our own address may be another.
     doubted: bool,
     /// How large a document may be.
     room: usize,
@@ -141,7 +141,9 @@ impl DaemonSender {
         let mut others = VecDeque::from(addresses);
         let peer = others.pop_front().ok_or_else(|| io::Error::other("the name has no address"))?;
         match before {
-            Some(before) if before.peer == peer => Ok(Connection { others, since: Instant::now(), ..before }),
+            Some(before) if before.peer == peer && !before.doubted => {
+                Ok(Connection { others, since: Instant::now(), ..before })
+            }
             _ => Ok(Connection {
                 socket: open(peer)?,
                 peer,
@@ -233,4 +235,67 @@ fn open(peer: SocketAddr) -> io::Result<UdpSocket> {
 /// EMSGSIZE, which `ErrorKind` has no stable name for: 90 on Linux, 40 on macOS and the BSDs.
 fn is_too_large(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(90 | 40))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use ::xray::span::{Kind, Scope, Status, Value};
+    use ::xray::{SpanId, TraceId};
+
+    use super::*;
+
+    fn connection(to: SocketAddr) -> Connection {
+        DaemonSender::new(to.to_string(), Options::default()).connect().unwrap()
+    }
+
+    #[test]
+    fn of_two_addresses_the_one_is_found_where_somebody_listens() {
+        let nowhere = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let daemon = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let mut connection = connection(nowhere);
+        connection.others.push_back(daemon.local_addr().unwrap());
+        let mut outcome = Outcome::default();
+        for document in ["{1}", "{2}", "{3}"] {
+            connection.send_text(document, &mut outcome).unwrap();
+        }
+        let mut buffer = [0; 100];
+        for document in ["{2}", "{3}"] {
+            let length = daemon.recv(&mut buffer).unwrap();
+            assert_eq!(datagram::read(&buffer[..length]).unwrap(), document);
+        }
+        // The first one went to nobody: the whole batch is sent again.
+        assert!(outcome.failure.is_some());
+        assert_eq!(connection.peer, daemon.local_addr().unwrap());
+    }
+
+    #[test]
+    fn where_datagrams_must_be_small_documents_are() {
+        let daemon = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let mut connection = connection(daemon.local_addr().unwrap());
+        // Linux says of 66,000 bytes what macOS says of 10,000.
+        connection.room = 100_000;
+        let load = "x".repeat(66_000);
+        let span = Span {
+            trace_id: TraceId::new(1, [1; 12]),
+            id: SpanId::from_bytes([2; 8]).unwrap(),
+            parent: None,
+            name: "large",
+            kind: Kind::Server,
+            start: 1,
+            end: Some(2),
+            status: Status::Unset,
+            attributes: vec![("load", Value::from(load.as_str()))],
+            events: Vec::new(),
+            links: Vec::new(),
+            scope: Scope::default(),
+        };
+        let mut outcome = Outcome::default();
+        connection.send(&span, &Resource::default(), &Options::default(), &mut outcome);
+        assert_eq!((outcome.rejected, outcome.failure.is_none()), (0, true));
+        assert_eq!(connection.room, SMALL_DOCUMENT_BYTES);
+        let length = daemon.recv(&mut vec![0; 65_536]).unwrap();
+        assert!((1..=9_216).contains(&length), "{length}");
+    }
 }
