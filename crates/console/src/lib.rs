@@ -65,7 +65,6 @@ impl Application {
     pub async fn build(config: Config) -> Result<Self, BuildError> {
         let otlp_http = bind("CONSOLE_OTLP_HTTP", &config.otlp_http)?;
         let otlp_grpc = bind("CONSOLE_OTLP_GRPC", &config.otlp_grpc)?;
-        let (udp, xray_daemon) = daemon_socket(&config.xray_daemon)?;
 
         let stats = Arc::new(Stats::default());
         let store = Store::open(&config.data_dir, config.max_bytes, stats.clone())
@@ -85,19 +84,20 @@ impl Application {
             body_deadline: config.server.body_deadline,
         };
         let xray_api = vendor_apis::xray::Api::new(documents.clone(), counters.clone());
+        let access = Access::new(config.token.clone());
+        let (udp, xray_tcp) = daemon_sockets(&config, &access, &xray_api)?;
         let addresses = Addresses {
             otlp_http: with_port(&config.otlp_http, port(&otlp_http)),
             otlp_grpc: with_port(&config.otlp_grpc, port(&otlp_grpc)),
-            xray_daemon: xray_daemon.to_string(),
+            xray_daemon: with_port(&config.xray_daemon, xray_tcp.port()),
         };
         let ports = Ports {
             web: 0,
             otlp_http: port(&otlp_http),
             otlp_grpc: port(&otlp_grpc),
-            xray_daemon: xray_daemon.port(),
+            xray_daemon: xray_tcp.port(),
         };
         let api = Api::new(store, stats, counters.clone(), &config, addresses);
-        let access = Access::new(config.token.clone());
 
         let in_bind = |variable, listen: &Listen| {
             let listen = listen.clone();
@@ -111,15 +111,9 @@ impl Application {
             }
         });
         let server = Server::bind(&config.server, Tracing::Off, ready, {
-            let (access, xray_api) = (access.clone(), xray_api.clone());
             move |app| api::routes(app, api.clone(), access.clone(), &xray_api)
         })
         .map_err(in_bind("LISTEN", &config.server.listen))?;
-        let daemon = Settings { listen: xray_daemon.clone(), ..config.server.clone() };
-        let xray_tcp = Server::bind(&daemon, Tracing::Off, Ready::new(), move |app| {
-            api::daemon_routes(app, access.clone(), &xray_api);
-        })
-        .map_err(in_bind("CONSOLE_XRAY_DAEMON", &config.xray_daemon))?;
         let xray = Daemon::start(udp, documents, counters)
             .map_err(in_bind("CONSOLE_XRAY_DAEMON", &config.xray_daemon))?;
         let otlp_http = ingest::http::serve(otlp_http, ingest.clone())
@@ -180,20 +174,31 @@ fn port(listener: &TcpListener) -> u16 {
     listener.local_addr().expect("a bound listener has an address").port()
 }
 
-/// The UDP socket of the daemon and its address; TCP shall have the same port.
-fn daemon_socket(listen: &Listen) -> Result<(UdpSocket, Listen), BuildError> {
+/// The daemon's two sockets, on one port. A free one is taken by TCP and then asked for by UDP, and given back when
+/// UDP can't have it: held all the while, so that nobody takes it in between.
+fn daemon_sockets(
+    config: &Config,
+    access: &Access,
+    xray_api: &vendor_apis::xray::Api,
+) -> Result<(UdpSocket, Server), BuildError> {
+    let listen = &config.xray_daemon;
     let in_bind =
         |source| BuildError::Bind { variable: "CONSOLE_XRAY_DAEMON", listen: listen.clone(), source };
-    for _ in 0..FREE_PORT_TRIES {
-        let socket = UdpSocket::bind((listen.host(), listen.port())).map_err(in_bind)?;
-        let port = socket.local_addr().map_err(in_bind)?.port();
-        // A free port for the one is not always free for the other.
-        if listen.port() != 0 || TcpListener::bind((listen.host(), port)).is_ok() {
-            let listen = with_port(listen, port).parse().expect("an address and a port");
-            return Ok((socket, listen));
+    let settings = Settings { listen: listen.clone(), ..config.server.clone() };
+    let mut tries = FREE_PORT_TRIES;
+    loop {
+        let (access, xray_api) = (access.clone(), xray_api.clone());
+        let tcp = Server::bind(&settings, Tracing::Off, Ready::new(), move |app| {
+            api::daemon_routes(app, access.clone(), &xray_api);
+        })
+        .map_err(in_bind)?;
+        tries -= 1;
+        match UdpSocket::bind((listen.host(), tcp.port())) {
+            Ok(udp) => return Ok((udp, tcp)),
+            Err(_) if listen.port() == 0 && tries > 0 => {}
+            Err(error) => return Err(in_bind(error)),
         }
     }
-    Err(in_bind(io::ErrorKind::AddrInUse.into()))
 }
 
 fn with_port(listen: &Listen, port: u16) -> String {

@@ -11,3 +11,4 @@ mod store;
 mod support;
 mod tree;
 mod xray;
+mod xray_api;

@@ -4,6 +4,7 @@ mod http;
 mod role;
 mod trace;
 mod up;
+mod xray;
 
 use std::process::ExitCode;
 
@@ -38,6 +39,8 @@ enum Command {
     Console(role::ConsoleOptions),
     /// Print a trace as a tree
     Trace(trace::Options),
+    /// X-Ray's groups and sampling rules, from a file
+    Xray(xray::Options),
 }
 
 /// One line to people, on standard error; a closed one is nobody's problem.
@@ -57,5 +60,6 @@ fn main() -> ExitCode {
         Command::FrontendProxy(options) => role::run(Role::FrontendProxy, &options.apply(env)),
         Command::Console(options) => role::run(Role::Console, &options.apply(env)),
         Command::Trace(options) => trace::run(&options, &env),
+        Command::Xray(options) => xray::run(&options, &env),
     }
 }

@@ -13,11 +13,11 @@ use super::{Api, unreadable};
 struct Documents {
     trace_id: String,
     xray_trace_id: String,
-    segments: Vec<Document>,
+    segments: Vec<Segment>,
 }
 
 #[derive(Serialize)]
-struct Document {
+struct Segment {
     id: String,
     received_unix_nano: i64,
     in_progress: bool,
@@ -28,7 +28,7 @@ pub(super) async fn documents(api: Data<Api>, trace_id: Path<String>) -> Result<
     let id = parse_trace_id(&trace_id)?;
     let documents = api.reader.documents(id).await.map_err(|error| unreadable(&error))?;
     let documents = documents.ok_or_else(|| Problem::not_found("nothing of this trace has arrived"))?;
-    let segments = documents.into_iter().map(|stored| Document {
+    let segments = documents.into_iter().map(|stored| Segment {
         id: stored.segment_id.to_string(),
         received_unix_nano: stored.received,
         in_progress: stored.is_in_progress,

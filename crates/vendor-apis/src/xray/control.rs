@@ -202,7 +202,7 @@ impl Control {
             if !name.is_empty() {
                 return Err(ApiError::invalid("give RuleName or RuleARN, not both"));
             }
-            name = arn.rsplit('/').next().unwrap_or_default().to_owned();
+            arn.rsplit('/').next().unwrap_or_default().clone_into(&mut name);
         }
         rule.rule_arn = Some(rule_arn(&name));
         rule.rule_name = name;
@@ -229,7 +229,7 @@ impl Control {
         let place = self.find_rule(text("RuleName"), text("RuleARN"))?;
         let record = &self.settings.rules[place];
         let is_default = record.sampling_rule.rule_name == DEFAULT_RULE;
-        let mut changed = json!(record.sampling_rule);
+        let mut merged = json!(record.sampling_rule);
         for (key, value) in &changes {
             let is_fixed = matches!(key.as_str(), "RuleName" | "RuleARN" | "Version");
             if is_fixed || value.is_null() {
@@ -240,9 +240,9 @@ impl Control {
                     "of the rule Default only FixedRate and ReservoirSize can be changed",
                 ));
             }
-            changed[key] = value.clone();
+            merged[key] = value.clone();
         }
-        let rule: Rule = serde_json::from_value(changed)
+        let rule: Rule = serde_json::from_value(merged)
             .map_err(|error| ApiError::invalid(format!("the rule is not valid: {error}")))?;
         rule.check().map_err(|error| ApiError::invalid(error.to_string()))?;
         let record = &mut self.settings.rules[place];

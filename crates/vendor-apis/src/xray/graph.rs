@@ -42,24 +42,24 @@ struct Statistics {
 impl Graph {
     pub(crate) fn add(&mut self, view: &View) {
         for call in view.calls() {
-            let callee = view.service(call.callee);
-            let called = &view.nodes[call.callee];
+            let to = view.service(call.callee);
+            let node = &view.nodes[call.callee];
             let is_entry = call.caller.is_none();
-            let caller = match call.caller {
-                Some(caller) => view.service(caller),
-                None => Service { name: callee.name.clone(), kind: CLIENT.to_owned() },
+            let from = match call.caller {
+                Some(place) => view.service(place),
+                None => Service { name: to.name.clone(), kind: CLIENT.to_owned() },
             };
             // Seen from the caller a call takes as long as the subsegment that waits for it.
-            let waiting =
-                called.parent.filter(|_| called.is_segment).map(|parent| &view.nodes[parent].document);
-            self.nodes.entry(caller.clone()).or_default().statistics.see(waiting.unwrap_or(&called.document));
-            let node = self.nodes.entry(callee.clone()).or_default();
-            node.is_root |= is_entry;
-            node.is_instrumented |= called.is_segment;
-            if !called.is_segment {
-                node.statistics.count(&called.document);
+            let waiting = node.parent.filter(|_| node.is_segment).map(|parent| &view.nodes[parent].document);
+            let document = waiting.unwrap_or(&node.document);
+            self.nodes.entry(from.clone()).or_default().statistics.see(document);
+            let service = self.nodes.entry(to.clone()).or_default();
+            service.is_root |= is_entry;
+            service.is_instrumented |= node.is_segment;
+            if !node.is_segment {
+                service.statistics.count(&node.document);
             }
-            self.edges.entry((caller, callee)).or_default().count(waiting.unwrap_or(&called.document));
+            self.edges.entry((from, to)).or_default().count(document);
         }
         for place in view.segments() {
             let document = &view.nodes[place].document;

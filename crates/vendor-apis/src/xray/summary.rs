@@ -100,7 +100,7 @@ fn assemble(view: &View, place: usize, depth: usize) -> Document {
 
 fn inferred(view: &View, place: usize) -> Document {
     let call = &view.nodes[place].document;
-    let id = call.id.map(|id| u64::from_be_bytes(id.to_bytes()) ^ INFERRED).unwrap_or(INFERRED);
+    let id = call.id.map_or(INFERRED, |id| u64::from_be_bytes(id.to_bytes()) ^ INFERRED);
     Document {
         id: ::xray::SpanId::from_bytes(id.max(1).to_be_bytes()),
         trace_id: Some(view.id),

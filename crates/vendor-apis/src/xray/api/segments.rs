@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::Api;
 use crate::xray::counters::{Via, code_name};
 use crate::xray::error::ApiError;
-use crate::xray::store::{Received, Unavailable};
+use crate::xray::store::Received;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -40,14 +40,9 @@ impl Api {
             }
         }
         let count = accepted.len();
-        match self.store.put(accepted).await {
-            Ok(outcome) => self.counters.put(outcome),
-            Err(Unavailable) => {
-                // The caller comes back with all of them.
-                self.counters.unavailable(count);
-                return Err(Unavailable.into());
-            }
-        }
+        // A caller that is told so comes back with all of them.
+        let outcome = self.store.put(accepted).await.inspect_err(|_| self.counters.unavailable(count))?;
+        self.counters.put(outcome);
         Ok(json!({ "UnprocessedTraceSegments": unprocessed }))
     }
 }

@@ -1,5 +1,7 @@
 //! Whether an expression holds of a trace. A comparison with a value that is not there does not hold.
 
+use std::cmp::Ordering;
+
 use ::xray::segment::{Annotation, Cause, Document, Http};
 
 use super::{
@@ -258,8 +260,8 @@ fn compare(found: &Annotation, operator: Operator, value: &Value) -> bool {
 
 fn compare_numbers(found: f64, operator: Operator, value: f64) -> bool {
     match operator {
-        Operator::Is => found == value,
-        Operator::IsNot => found != value,
+        Operator::Is => found.partial_cmp(&value) == Some(Ordering::Equal),
+        Operator::IsNot => found.partial_cmp(&value) != Some(Ordering::Equal),
         Operator::Less => found < value,
         Operator::LessOrSame => found <= value,
         Operator::More => found > value,
