@@ -79,29 +79,37 @@ fn receive(
     counters: &Counters,
 ) {
     let mut buffer = vec![0; DATAGRAM_BYTES];
-    while !ending.load(Relaxed) {
-        match socket.recv(&mut buffer) {
-            Ok(length) => {
-                counters.received(Via::Udp);
-                match datagram::read(&buffer[..length]) {
-                    Err(refusal) => counters.refused(refusal, &buffer[..length]),
-                    Ok(body) => {
-                        let has_room = waiting.load(Relaxed) + body.len() <= QUEUE_BYTES;
-                        let length = body.len();
-                        waiting.fetch_add(length, Relaxed);
-                        if !has_room || queue.try_send(body.into_owned()).is_err() {
-                            waiting.fetch_sub(length, Relaxed);
-                            counters.buffer_full();
-                        }
-                    }
+    let enqueue = |datagram: &[u8]| {
+        counters.received(Via::Udp);
+        match datagram::read(datagram) {
+            Err(refusal) => counters.refused(refusal, datagram),
+            Ok(body) => {
+                let length = body.len();
+                let has_room = waiting.load(Relaxed) + length <= QUEUE_BYTES;
+                waiting.fetch_add(length, Relaxed);
+                if !has_room || queue.try_send(body.into_owned()).is_err() {
+                    waiting.fetch_sub(length, Relaxed);
+                    counters.buffer_full();
                 }
             }
+        }
+    };
+    while !ending.load(Relaxed) {
+        match socket.recv(&mut buffer) {
+            Ok(length) => enqueue(&buffer[..length]),
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {}
             Err(error) => {
                 // Nothing that a sender can cause; the pause keeps a broken socket from filling the log.
                 tracing::error!(%error, "receiving datagrams");
                 thread::sleep(PATIENCE);
             }
+        }
+    }
+    // What the system still holds for us, but not what keeps coming.
+    if socket.set_nonblocking(true).is_ok() {
+        for _ in 0..QUEUE {
+            let Ok(length) = socket.recv(&mut buffer) else { break };
+            enqueue(&buffer[..length]);
         }
     }
 }
