@@ -21,9 +21,8 @@ struct Node {
     name: String,
     /// A segment, as against a subsegment.
     is_segment: bool,
-    fault: bool,
-    error: bool,
-    throttle: bool,
+    /// Of `fault`, `error` and `throttle`.
+    flags: Vec<&'static str>,
 }
 
 #[derive(Deserialize)]
@@ -160,9 +159,11 @@ fn by_otlp(span: &Span) -> (String, Node) {
         name: span.name.clone(),
         is_segment: span.kind == Kind::Server || span.parent_span_id.is_none(),
         // What HTTP says comes first; a span without HTTP is at fault when its status is.
-        fault: code >= 500 || (code < 400 && span.status == Status::Error),
-        error: (400..500).contains(&code),
-        throttle: code == 429,
+        flags: flags(
+            code >= 500 || (code < 400 && span.status == Status::Error),
+            (400..500).contains(&code),
+            code == 429,
+        ),
     };
     (span.span_id.clone(), node)
 }
@@ -176,11 +177,14 @@ fn by_xray(document: &Document) -> (String, Node) {
         parent: document.parent_id.clone(),
         name: name.to_owned(),
         is_segment: document.kind.is_none(),
-        fault: document.fault,
-        error: document.error,
-        throttle: document.throttle,
+        flags: flags(document.fault, document.error, document.throttle),
     };
     (document.id.clone(), node)
+}
+
+fn flags(fault: bool, error: bool, throttle: bool) -> Vec<&'static str> {
+    let all = [(fault, "fault"), (error, "error"), (throttle, "throttle")];
+    all.into_iter().filter(|(set, _)| *set).map(|(_, name)| name).collect()
 }
 
 fn documents(system: &System, trace_id: &str) -> Vec<Document> {
