@@ -403,3 +403,26 @@ fn otlp_is_sent_on_as_segments() {
     });
     assert_eq!(stats["xray"]["forward"], json!({ "spans": 2, "sent": 2, "failed": 0, "dropped": 0 }));
 }
+
+#[test]
+fn a_store_of_the_version_before_is_taken_over() {
+    let dir = TempDir::new();
+    let console = Console::start(&dir);
+    console.send("front", vec![span(31, 1, 0, "GET /", 500, 1_000)]);
+    console.stop();
+    let store = rusqlite::Connection::open(dir.path().join("traces.db")).unwrap();
+    store
+        .execute_batch(
+            "DROP INDEX spans_of_parent; ALTER TABLE spans DROP COLUMN sources; DROP TABLE documents; DROP TABLE settings;
+             PRAGMA user_version = 1;",
+        )
+        .unwrap();
+    drop(store);
+
+    let console = Console::start(&dir);
+    let path = format!("/api/traces/{}", trace_id(31));
+    assert_eq!(console.json(&path)["spans"][0]["sources"], json!(["otlp"]));
+    send(&console, &segment(31, 1, "front"));
+    settled(&console, 1);
+    assert_eq!(console.json(&path)["sources"], json!(["otlp", "xray"]));
+}

@@ -99,7 +99,11 @@ async fn a_store_that_is_away_costs_what_came_meanwhile_and_is_counted() {
     assert_eq!(settled(&counters, 3).await, (2, 1));
     assert_eq!(*store.names.lock().unwrap(), ["kept", "after"]);
 
-    // What was received is stored before it ends.
+    // What has arrived is stored before it ends.
+    for _ in 0..50 {
+        send(port, "last");
+    }
     daemon.stop().await;
+    assert_eq!(store.names.lock().unwrap().len(), 52);
     drop(Arc::try_unwrap(store).ok().expect("nothing else holds the store"));
 }

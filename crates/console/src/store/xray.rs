@@ -274,19 +274,16 @@ fn list(
     connection
         .prepare_cached(
             "SELECT trace_id, listed, id, start FROM traces
-             WHERE (listed, id) < (?, ?) AND listed < ? AND start >= ? AND start < ?
-             ORDER BY listed DESC, id DESC LIMIT ?",
+             WHERE (listed, id) < (?1, ?2) AND listed < ?4 AND listed >= ?3 AND start < ?4
+             ORDER BY listed DESC, id DESC LIMIT ?5",
         )?
-        .query_map(
-            params![listed, id, nanos(window.end), nanos(window.start), nanos(window.end), limit],
-            |row| {
-                Ok(Listed {
-                    id: super::read::trace_id(row.get(0)?),
-                    cursor: Cursor(row.get(1)?, row.get(2)?),
-                    start: Duration::from_nanos(row.get::<_, i64>(3)?.unsigned_abs()),
-                })
-            },
-        )?
+        .query_map(params![listed, id, nanos(window.start), nanos(window.end), limit], |row| {
+            Ok(Listed {
+                id: super::read::trace_id(row.get(0)?),
+                cursor: Cursor(row.get(1)?, row.get(2)?),
+                start: Duration::from_nanos(row.get::<_, i64>(3)?.unsigned_abs()),
+            })
+        })?
         .collect()
 }
 
