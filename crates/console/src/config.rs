@@ -44,21 +44,22 @@ impl Config {
         // Live streams end only with their reader: waiting longer for them gains nothing.
         server.shutdown_deadline = server.shutdown_deadline.min(SHUTDOWN_DEADLINE);
         server.max_body = MAX_BODY;
-        let token = env.secret("CONSOLE_TOKEN");
-        if token.is_none() && !server.listen.is_loopback() {
-            return Err(ConfigError {
-                variable: "CONSOLE_TOKEN".to_owned(),
-                problem: format!(
-                    "is not set, and with LISTEN={} everyone could read the traces",
-                    server.listen
-                ),
-                example: "a-long-random-word".to_owned(),
-            });
-        }
         let listen = |name, default: &str| match env.parse(name, default)? {
             Some(listen) => Ok(listen),
             None => Ok(default.parse().expect("the default is an address")),
         };
+        let xray_daemon: Listen = listen("CONSOLE_XRAY_DAEMON", DEFAULT_XRAY_DAEMON)?;
+        let token = env.secret("CONSOLE_TOKEN");
+        // The daemon's TCP side answers X-Ray's whole API.
+        for (name, listen) in [("LISTEN", &server.listen), ("CONSOLE_XRAY_DAEMON", &xray_daemon)] {
+            if token.is_none() && !listen.is_loopback() {
+                return Err(ConfigError {
+                    variable: "CONSOLE_TOKEN".to_owned(),
+                    problem: format!("is not set, and with {name}={listen} everyone could read the traces"),
+                    example: "a-long-random-word".to_owned(),
+                });
+            }
+        }
         let max_bytes = env.parse_or("CONSOLE_MAX_BYTES", DEFAULT_MAX_BYTES, "2147483648")?;
         if max_bytes < LEAST_MAX_BYTES {
             let problem = format!("must be {LEAST_MAX_BYTES} or more");
@@ -73,7 +74,7 @@ impl Config {
             server,
             otlp_http: listen("CONSOLE_OTLP_HTTP", DEFAULT_OTLP_HTTP)?,
             otlp_grpc: listen("CONSOLE_OTLP_GRPC", DEFAULT_OTLP_GRPC)?,
-            xray_daemon: listen("CONSOLE_XRAY_DAEMON", DEFAULT_XRAY_DAEMON)?,
+            xray_daemon,
             xray_forward: env.parse("CONSOLE_XRAY_FORWARD", "xray-daemon:2000")?,
             data_dir: env.get("CONSOLE_DATA_DIR").unwrap_or(DEFAULT_DATA_DIR).into(),
             // Beside the sources: right for a clone; an image sets the variable.

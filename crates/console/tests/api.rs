@@ -128,11 +128,14 @@ fn the_token_guards_what_is_read_and_not_what_is_sent() {
 
 #[test]
 fn an_open_port_needs_a_token() {
-    let env = env::Env::from_pairs([("LISTEN", "0.0.0.0:4380")]);
-    assert_eq!(
-        console::Config::from_env(&env).unwrap_err().to_string(),
-        "CONSOLE_TOKEN: is not set, and with LISTEN=0.0.0.0:4380 everyone could read the traces; for example CONSOLE_TOKEN=a-long-random-word"
-    );
+    for (name, listen) in [("LISTEN", "0.0.0.0:4380"), ("CONSOLE_XRAY_DAEMON", "0.0.0.0:2000")] {
+        let env = env::Env::from_pairs([(name, listen)]);
+        let line = format!(
+            "CONSOLE_TOKEN: is not set, and with {name}={listen} everyone could read the traces; for example CONSOLE_TOKEN=a-long-random-word"
+        );
+        assert_eq!(console::Config::from_env(&env).unwrap_err().to_string(), line);
+        assert!(console::Config::from_env(&env.with("CONSOLE_TOKEN", "s3cret")).is_ok());
+    }
 }
 
 /// The data of the next event; comments are skipped.
