@@ -374,6 +374,9 @@ fn a_burst_of_datagrams_is_stored_whole() {
     }
     let stats = settled(&console, 2_000);
     assert_eq!(stats["stored"]["xray"], 2_000);
+    if cfg!(target_os = "linux") {
+        assert_eq!(stats["xray"]["lost_in_system"], 0);
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What became of every document, in counters that add up: `received = stored + duplicates + dropped`.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU16, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
 use ::xray::datagram::Refused;
@@ -40,6 +40,8 @@ pub struct Counters {
     buffer_full: AtomicU64,
     unavailable: AtomicU64,
     trace_too_large: AtomicU64,
+    /// Of the daemon; 0 without one.
+    port: AtomicU16,
     /// By the code of `UnprocessedTraceSegments`.
     rejected: Mutex<Rejections>,
     pub forward: ForwardCounters,
@@ -87,6 +89,10 @@ pub struct Totals {
 }
 
 impl Counters {
+    pub(crate) fn daemon_is_at(&self, port: u16) {
+        self.port.store(port, Relaxed);
+    }
+
     pub(crate) fn received(&self, via: Via) {
         let counter = match via {
             Via::Udp => &self.received_udp,
@@ -163,6 +169,7 @@ impl Counters {
         json!({
             "received": { "udp": self.received_udp.load(Relaxed), "api": self.received_api.load(Relaxed) },
             "refused": refused,
+            "lost_in_system": lost_in_system(self.port.load(Relaxed)),
             "recently_refused": rejections.recent,
             "forward": {
                 "spans": self.forward.spans.load(Relaxed),
@@ -191,7 +198,35 @@ impl Counters {
     }
 }
 
+/// Datagrams that found the system's buffer full, which nobody ever received; `None` where the system does not tell.
+fn lost_in_system(port: u16) -> Option<u64> {
+    let tables = ["/proc/net/udp", "/proc/net/udp6"].map(|table| std::fs::read_to_string(table).ok());
+    let lines = tables.iter().flatten().flat_map(|table| table.lines());
+    lines.filter_map(|line| drops(line, port)).reduce(|a, b| a + b)
+}
+
+/// A line of /proc/net/udp: `sl local_address:PORT ... drops`, the port in hexadecimal.
+fn drops(line: &str, port: u16) -> Option<u64> {
+    let mut fields = line.split_whitespace();
+    let local = fields.nth(1)?.rsplit_once(':')?.1;
+    (u16::from_str_radix(local, 16) == Ok(port)).then(|| fields.next_back()?.parse().ok()).flatten()
+}
+
 /// The wire's spelling of a code.
 pub(crate) fn code_name(code: Code) -> String {
     format!("{code:?}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_linux_tells_of_a_socket() {
+        let line = " 1234: 0100007F:07D0 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 4711 2 0000000000000000 42";
+        assert_eq!(drops(line, 2000), Some(42));
+        assert_eq!(drops(line, 2001), None);
+        assert_eq!(drops("   sl  local_address rem_address   st tx_queue rx_queue drops", 2000), None);
+        assert_eq!(drops("", 2000), None);
+    }
 }

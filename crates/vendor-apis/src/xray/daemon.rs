@@ -42,6 +42,7 @@ impl Daemon {
     pub fn start(socket: UdpSocket, store: Arc<dyn Store>, counters: Arc<Counters>) -> io::Result<Self> {
         socket.set_nonblocking(false)?;
         socket.set_read_timeout(Some(PATIENCE))?;
+        counters.daemon_is_at(socket.local_addr()?.port());
         // A smaller one is worse, and no reason not to start.
         let _ = SockRef::from(&socket).set_recv_buffer_size(SYSTEM_BUFFER_BYTES);
         let ending = Arc::new(AtomicBool::new(false));
