@@ -82,7 +82,7 @@ async fn up(options: &Options, env: Env) -> anyhow::Result<()> {
     };
     tokio::select! {
         () = ordered => {}
-        () = stop.asked() => progress.line("asked twice: killed at once, and the last spans may be lost"),
+        () = stop.insisted() => progress.line("asked twice: killed at once, and the last spans may be lost"),
     }
     // What still runs is killed here; Postgres recovers from its log at the next start.
     drop(supervisor);

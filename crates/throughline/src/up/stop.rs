@@ -10,6 +10,8 @@ use tokio::sync::oneshot;
 pub(crate) struct Stop {
     signals: [Signal; 3],
     pipe: Option<oneshot::Receiver<()>>,
+    /// The first to ask was the pipe's end. Whoever closes the pipe often sends a signal too, and means one thing.
+    by_pipe: bool,
 }
 
 impl Stop {
@@ -19,18 +21,32 @@ impl Stop {
             signal(SignalKind::terminate())?,
             signal(SignalKind::hangup())?,
         ];
-        Ok(Self { signals, pipe: if watch_pipe { end_of_piped_stdin() } else { None } })
+        Ok(Self { signals, pipe: if watch_pipe { end_of_piped_stdin() } else { None }, by_pipe: false })
     }
 
-    /// Ready each time that somebody asks; the second time means at once.
+    /// Ready when somebody asks.
     pub(crate) async fn asked(&mut self) {
-        let [interrupt, terminate, hangup] = &mut self.signals;
         tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            _ = hangup.recv() => {}
-            () = closed(&mut self.pipe) => {}
+            () = signalled(&mut self.signals) => {}
+            () = closed(&mut self.pipe) => self.by_pipe = true,
         }
+    }
+
+    /// Ready when somebody insists: by another signal, which means at once.
+    pub(crate) async fn insisted(&mut self) {
+        if self.by_pipe {
+            signalled(&mut self.signals).await;
+            self.by_pipe = false;
+        }
+        signalled(&mut self.signals).await;
+    }
+}
+
+async fn signalled([interrupt, terminate, hangup]: &mut [Signal; 3]) {
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+        _ = hangup.recv() => {}
     }
 }
 
