@@ -59,29 +59,29 @@ struct Expect {
 /// Every span that a sampled request makes, and the span it belongs under. A leaf's SERVER span belongs under the
 /// CLIENT span of its call.
 const TREE: [(&str, &str); 15] = [
-    ("outer", "GET /work/{n}"),
+    ("outer", "GET /task/{n}"),
     ("left", "outer"),
     ("right", "outer"),
-    ("manual", "GET /work/{n}"),
+    ("manual", "GET /task/{n}"),
     ("raw", "manual"),
     ("under raw", "raw"),
     ("GET", "under raw"),
-    ("GET", "GET /work/{n}"),
+    ("GET", "GET /task/{n}"),
     ("GET /leaf/{n}", "GET"),
     ("GET /leaf/{n}", "GET"),
     ("leaf", "GET /leaf/{n}"),
     ("leaf", "GET /leaf/{n}"),
-    ("spawned", "GET /work/{n}"),
-    ("blocked", "GET /work/{n}"),
-    ("SELECT", "GET /work/{n}"),
+    ("spawned", "GET /task/{n}"),
+    ("blocked", "GET /task/{n}"),
+    ("SELECT", "GET /task/{n}"),
 ];
 /// Only in every thirteenth request.
-const CANCELLED: (&str, &str) = ("cancelled", "GET /work/{n}");
+const CANCELLED: (&str, &str) = ("cancelled", "GET /task/{n}");
 /// Only where a statement waited for a connection.
 const WAIT: &str = "acquire connection";
 /// Made while the body streams.
 const CHUNKS: usize = 2;
-const CHUNK: (&str, &str) = ("chunk", "GET /work/{n}");
+const CHUNK: (&str, &str) = ("chunk", "GET /task/{n}");
 
 /// The headers that a leaf received: tag, `traceparent`, `x-amzn-trace-id`.
 type Received = Arc<Mutex<Vec<(usize, String, String)>>>;
@@ -102,7 +102,7 @@ async fn no_span_and_no_line_ends_up_in_another_request() {
             config
                 .app_data(web::Data::new(received.clone()))
                 .app_data(web::Data::new(db.clone()))
-                .route("/work/{n}", web::get().to(work))
+                .route("/task/{n}", web::get().to(work))
                 .route("/leaf/{n}", web::get().to(leaf));
         })
     };
@@ -162,7 +162,7 @@ struct Answer {
 async fn request(client: &awc::Client, server: &Server, n: usize) -> Answer {
     let (headers, expect) = &KINDS[n % KINDS.len()];
     let (id, xray_id) = sent_id(n);
-    let mut request = client.get(server.url(&format!("/work/{n}")));
+    let mut request = client.get(server.url(&format!("/task/{n}")));
     for (name, value) in *headers {
         let value = value.replace("XID", &xray_id).replace("ID", &id).replace("SPAN", &sent_span(n));
         request = request.insert_header((*name, value));
@@ -212,7 +212,7 @@ impl Answer {
         for span in spans {
             assert_eq!(span.span_context.trace_id(), self.trace_id, "{n} {}: trace id", span.name);
             if span.span_context.span_id() == self.server {
-                assert_eq!(span.name, "GET /work/{n}");
+                assert_eq!(span.name, "GET /task/{n}");
                 let sent =
                     KINDS[n % KINDS.len()].1.has_parent.then(|| SpanId::from_hex(&sent_span(n)).unwrap());
                 assert_eq!(span.parent_span_id, sent.unwrap_or(SpanId::INVALID), "{n}: remote parent");
