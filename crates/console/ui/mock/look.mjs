@@ -67,7 +67,7 @@ async function visit(colorScheme, viewport) {
   const query = (word) => page.waitForFunction((wanted) => location.search.includes(wanted), word);
 
   // Empty, then the first traces, without a reload.
-  await page.goto(server.url);
+  await page.goto(`${server.url}/traces`);
   await page.getByRole('heading', { name: 'No trace yet' }).waitFor();
   assert.match((await page.locator('pre').first().textContent()) ?? '', /OTEL_EXPORTER_OTLP_ENDPOINT=http:\/\/127\.0\.0\.1:4318/);
   await picture('empty');

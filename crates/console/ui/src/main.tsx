@@ -1,13 +1,10 @@
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 
-import { openAddress } from './location';
-import { App } from './ui/App';
+import './base.css';
 
-import './styles/base.css';
-import './styles/home.css';
-import './styles/trace.css';
-import './styles/panel.css';
+import { App } from './App';
+import { openAddress } from './shared/location';
 
 openAddress();
 createRoot(document.getElementById('root') as HTMLElement).render(

@@ -1,14 +1,14 @@
 import { describe, expect, test } from 'vitest';
 
-import { hueNumber } from '../src/colours';
-import { criticalPath } from '../src/critical';
-import { database, detail, failure, groups, station, webAddress } from '../src/describe';
-import { ago, bytes, clock, duration, parseMilliseconds, ticks } from '../src/format';
-import { findTraceId, parseTraceId, xrayTraceId } from '../src/ids';
-import { match } from '../src/location';
-import { originOf, ownTime, pathOf } from '../src/path';
-import { search } from '../src/search';
-import { buildForest } from '../src/tree';
+import { hueNumber } from '../src/shared/colours';
+import { criticalPath } from '../src/trace/critical';
+import { database, detail, failure, groups, station, webAddress } from '../src/trace/describe';
+import { ago, bytes, clock, duration, parseMilliseconds, ticks } from '../src/shared/format';
+import { findTraceId, parseTraceId, xrayTraceId } from '../src/shared/ids';
+import { match } from '../src/routes';
+import { originOf, ownTime, pathOf } from '../src/trace/path';
+import { search } from '../src/trace/search';
+import { buildForest } from '../src/trace/tree';
 import { span, spans } from './spans';
 
 const ID = '68b329da9893e34099c7d8ad5cb9c940';
@@ -77,9 +77,11 @@ describe('ids', () => {
 });
 
 test('addresses', () => {
-  expect(match('/')).toEqual({ kind: 'home' });
+  expect(match('/')).toEqual({ kind: 'home', rest: [] });
+  expect(match('/errors/a%20b')).toEqual({ kind: 'errors', rest: ['a b'] });
+  expect(match(`/compare/${ID}/${XRAY}`)).toEqual({ kind: 'compare', left: ID, right: ID });
   for (const path of [`/trace/${ID}`, `/trace/${XRAY}`, `/traces/${ID}/`]) expect(match(path)).toEqual({ kind: 'trace', id: ID });
-  for (const path of ['/trace/', '/trace/x', `/trace/${ID}/x`, '/nothing']) expect(match(path)).toEqual({ kind: 'not-found' });
+  for (const path of ['/trace/', '/trace/x', `/trace/${ID}/x`, '/nothing', '/query/x', `/compare/${ID}`]) expect(match(path)).toEqual({ kind: 'not-found' });
 });
 
 test("the demonstration's services have colours of their own, whoever comes first", () => {

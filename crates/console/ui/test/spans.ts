@@ -1,6 +1,6 @@
 // Spans for tests, written as `name [of parent] start end[!]` and separated by `;`. A `!` marks a failure.
 
-import type { Span } from '../src/shapes';
+import type { Span } from '../src/shared/shapes';
 
 export function span(id: string, parent: string | null, start: number, end: number, more: Partial<Span> = {}): Span {
   return {

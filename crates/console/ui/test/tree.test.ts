@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 
-import type { Span } from '../src/shapes';
-import { ancestorsOf, buildForest, rowsOf } from '../src/tree';
-import type { Forest } from '../src/tree';
+import type { Span } from '../src/shared/shapes';
+import { ancestorsOf, buildForest, rowsOf } from '../src/trace/tree';
+import type { Forest } from '../src/trace/tree';
 import { span, spans } from './spans';
 
 /** A tree as indented text: `-` for a span, `?` for a parent that has not arrived, `@` for a cut loop. */

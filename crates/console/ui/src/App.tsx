@@ -1,57 +1,69 @@
 import { useEffect, useRef } from 'react';
 
-import { findTraceId } from '../ids';
-import { match, navigate, useAddress } from '../location';
-import { Home } from './Home';
-import { HELP, useKeys } from './keys';
-import { Link } from './Link';
-import { Icon, Logo } from './marks';
-import { SetUpPage } from './SetUp';
-import { StatsStrip, useStats } from './Stats';
-import { TracePage } from './TracePage';
+import { ROUTES, match } from './routes';
+import type { Page } from './routes';
+import { findTraceId } from './shared/ids';
+import { useKeys, useSequences } from './shared/keys';
+import type { KeyHelp } from './shared/keys';
+import { Link } from './shared/Link';
+import { navigate, useAddress } from './shared/location';
+import { Icon, Logo } from './shared/marks';
+import { StatsStrip, useStats } from './shared/Stats';
+import type { ViewProps } from './shared/view';
+import { TracePage } from './trace/TracePage';
+import { HELP, VIEWS } from './views';
+
+/** Where a page without an entry of its own in the navigation belongs. */
+const SECTION: Readonly<Record<string, string>> = { trace: 'traces', compare: 'traces' };
+
+const EVERYWHERE: KeyHelp = {
+  where: 'Everywhere',
+  keys: [
+    { key: '?', does: 'This help' },
+    { key: '/', does: 'Search, or open a trace by its id' },
+    ...ROUTES.map(({ key, title }) => ({ key: `g ${key}`, does: title })),
+  ],
+};
 
 export function App() {
   const address = useAddress();
   const page = match(new URL(address, location.origin).pathname);
   const help = useRef<HTMLDialogElement>(null);
   const stats = useStats();
+  const section = SECTION[page.kind] ?? page.kind;
 
   useKeys({
     '?': () => help.current?.showModal(),
     '/': () => document.querySelector<HTMLInputElement>('[data-search]')?.focus(),
-    h: () => navigate('/'),
   });
+  useSequences('g', Object.fromEntries(ROUTES.map(({ key, path }) => [key, () => navigate(path)])));
 
   return (
     <div className="frame">
       <header className="top">
-        <Link to="/" className="home-link" aria-label="Recent traces">
+        <Link to="/" className="home-link" aria-label="Throughline console, home">
           <Logo />
           <span>
             throughline <b>console</b>
           </span>
         </Link>
         <nav aria-label="Main">
-          <Link to="/" {...(page.kind === 'home' && { 'aria-current': 'page' as const })}>
-            Traces
-          </Link>
-          <Link to="/set-up" {...(page.kind === 'set-up' && { 'aria-current': 'page' as const })}>
-            Set up
-          </Link>
+          {ROUTES.map(({ kind, path, title, key }) => (
+            <Link key={kind} to={path} title={`g ${key}`} {...(section === kind && { 'aria-current': 'page' as const })}>
+              {title}
+            </Link>
+          ))}
         </nav>
         <OpenById hasSearch={page.kind !== 'trace'} />
         <button type="button" className="quiet" onClick={() => help.current?.showModal()}>
           Keys <kbd>?</kbd>
         </button>
       </header>
-      {page.kind === 'home' && <Home address={address} stats={stats} />}
-      {page.kind === 'set-up' && <SetUpPage stats={stats} />}
-      {page.kind === 'trace' && <TracePage key={page.id} id={page.id} address={address} />}
-      {page.kind === 'not-found' && <NotFound />}
+      <View page={page} address={address} stats={stats} />
       <StatsStrip stats={stats} />
       <dialog ref={help} className="help" aria-label="Keys" onClick={(event) => event.target === event.currentTarget && event.currentTarget.close()}>
         <form method="dialog">
-          {HELP.map(({ where, keys }) => (
+          {[EVERYWHERE, ...HELP].map(({ where, keys }) => (
             <section key={where}>
               <h2>{where}</h2>
               <dl>
@@ -75,6 +87,13 @@ export function App() {
       </dialog>
     </div>
   );
+}
+
+function View({ page, address, stats }: { page: Page; address: string; stats: ViewProps['stats'] }) {
+  if (page.kind === 'trace') return <TracePage key={page.id} id={page.id} address={address} />;
+  if (page.kind === 'compare' || page.kind === 'not-found') return <NotFound />;
+  const Content = VIEWS[page.kind];
+  return <Content address={address} rest={page.rest} stats={stats} />;
 }
 
 /** Opens a trace by anything that holds its id: either spelling, a header, an address, a log line. */
@@ -122,7 +141,7 @@ function NotFound() {
       <h1>Nothing lives here</h1>
       <p>A trace has the address <code>/trace/</code> and its id: 32 hex digits, or X-Ray’s <code>1-8-24</code>.</p>
       <p>
-        <Link to="/">Recent traces</Link>
+        <Link to="/traces">Recent traces</Link>
       </p>
     </main>
   );

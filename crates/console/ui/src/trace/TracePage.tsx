@@ -1,22 +1,25 @@
 import { useEffect, useMemo, useRef, useState } from 'react';
 
-import { criticalPath } from '../critical';
-import { hue } from '../colours';
-import { ago, clock, count, duration, plural } from '../format';
-import { setQuery } from '../location';
-import { isOrigin, pathOf } from '../path';
-import type { Station } from '../path';
-import { search } from '../search';
-import type { Trace } from '../shapes';
-import { ancestorsOf, buildForest, rowsOf } from '../tree';
-import type { Forest } from '../tree';
-import { Copy, copyText } from './Copy';
-import { useKeys } from './keys';
-import { Icon } from './marks';
+import { criticalPath } from './critical';
+import { hue } from '../shared/colours';
+import { ago, clock, count, duration, plural } from '../shared/format';
+import { setQuery } from '../shared/location';
+import { isOrigin, pathOf } from './path';
+import type { Station } from './path';
+import { search } from './search';
+import type { Trace } from '../shared/shapes';
+import { ancestorsOf, buildForest, rowsOf } from './tree';
+import type { Forest } from './tree';
+import { Copy, copyText } from '../shared/Copy';
+import { useKeys } from '../shared/keys';
+import { Icon } from '../shared/marks';
 import { Panel } from './Panel';
 import { useTrace } from './useTrace';
 import { Waterfall } from './Waterfall';
-import type { View } from './Waterfall';
+import type { View } from '../shared/useDragRange';
+
+import './trace.css';
+import './panel.css';
 
 /** Past this many closed subtrees the address would grow beyond what people can send; then it stays as it is. */
 const MOST_CLOSED_IN_ADDRESS = 40;

@@ -1,6 +1,6 @@
 // Search in one trace. Pure.
 
-import type { Span } from './shapes';
+import type { Span } from '../shared/shapes';
 import type { Node } from './tree';
 import { database, valueText } from './describe';
 

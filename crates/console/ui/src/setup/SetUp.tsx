@@ -1,9 +1,12 @@
 import { useEffect } from 'react';
 
-import type { Stats } from '../shapes';
-import { Copy } from './Copy';
+import type { Stats } from '../shared/shapes';
+import { Copy } from '../shared/Copy';
+import type { ViewProps } from '../shared/view';
 
-export function SetUpPage({ stats }: { stats: Stats | 'gone' | null }) {
+import './setup.css';
+
+export function SetUpPage({ stats }: ViewProps) {
   useEffect(() => {
     document.title = 'Set up · Throughline';
   }, []);

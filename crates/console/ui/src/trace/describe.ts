@@ -1,7 +1,7 @@
 // What a span says of itself, in a few words. Pure.
 
-import { plural } from './format';
-import type { Span, Value } from './shapes';
+import { plural } from '../shared/format';
+import type { Span, Value } from '../shared/shapes';
 
 /** Databases by OpenTelemetry's `db.system.name`, as they call themselves. */
 const DATABASES: Readonly<Record<string, string>> = {

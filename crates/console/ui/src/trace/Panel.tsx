@@ -1,17 +1,17 @@
 import { useEffect, useState } from 'react';
 
-import { getSpan } from '../api';
-import { hue } from '../colours';
-import { database, failure, groups, httpStatus, station, valueText, webAddress } from '../describe';
-import { duration } from '../format';
-import { xrayTraceId } from '../ids';
-import { setQuery } from '../location';
-import { originOf, ownTime } from '../path';
-import type { Attributes, Span, SpanEvent, Trace, Value } from '../shapes';
-import type { Node, Row } from '../tree';
-import { Copy } from './Copy';
-import { Link } from './Link';
-import { Icon } from './marks';
+import { getSpan } from '../shared/api';
+import { hue } from '../shared/colours';
+import { database, failure, groups, httpStatus, station, valueText, webAddress } from './describe';
+import { duration } from '../shared/format';
+import { xrayTraceId } from '../shared/ids';
+import { setQuery } from '../shared/location';
+import { originOf, ownTime } from './path';
+import type { Attributes, Span, SpanEvent, Trace, Value } from '../shared/shapes';
+import type { Node, Row } from './tree';
+import { Copy } from '../shared/Copy';
+import { Link } from '../shared/Link';
+import { Icon } from '../shared/marks';
 
 interface Props {
   readonly trace: Trace;

@@ -4,7 +4,7 @@
 // whose parent is missing hangs below a row that says so, and a loop of parents is cut open at its
 // earliest span. `tree.rs` of the console does the same in text.
 
-import type { Span } from './shapes';
+import type { Span } from '../shared/shapes';
 
 /** Why a span stands where it stands. */
 export type Place = 'root' | 'child' | 'orphan' | 'loop';

@@ -1,8 +1,8 @@
 import { useEffect, useState } from 'react';
 
-import { getStats } from '../api';
-import { bytes, count, plural } from '../format';
-import type { Stats } from '../shapes';
+import { getStats } from './api';
+import { bytes, count, plural } from './format';
+import type { Stats } from './shapes';
 
 const EVERY_MS = 3_000;
 

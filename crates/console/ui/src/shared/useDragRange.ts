@@ -1,7 +1,11 @@
 import { useState } from 'react';
 import type { PointerEvent } from 'react';
 
-import type { View } from './Waterfall';
+/** A stretch of what is shown: of a trace, nanoseconds since its start. */
+export interface View {
+  readonly from: number;
+  readonly to: number;
+}
 
 /** A shorter drag, in pixels, is a click. */
 const LEAST = 4;

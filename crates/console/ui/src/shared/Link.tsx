@@ -1,6 +1,6 @@
 import type { AnchorHTMLAttributes, MouseEvent } from 'react';
 
-import { navigate } from '../location';
+import { navigate } from './location';
 
 /** A real link that opens inside the page, unless the click asks for a new tab or window. */
 export function Link({ to, ...rest }: { to: string } & Omit<AnchorHTMLAttributes<HTMLAnchorElement>, 'href'>) {

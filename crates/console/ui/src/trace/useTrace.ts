@@ -1,7 +1,7 @@
 import { useEffect, useState } from 'react';
 
-import { ApiError, getTrace, watchTraces } from '../api';
-import type { Trace } from '../shapes';
+import { ApiError, getTrace, watchTraces } from '../shared/api';
+import type { Trace } from '../shared/shapes';
 
 export interface Loaded {
   readonly trace: Trace;

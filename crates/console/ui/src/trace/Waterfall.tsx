@@ -1,23 +1,18 @@
 import { memo, useEffect, useLayoutEffect, useRef, useState } from 'react';
 
-import { hue } from '../colours';
-import type { Stretch } from '../critical';
-import { database, detail, failure, httpStatus, station } from '../describe';
-import { isOrigin } from '../path';
-import { count, duration, plural, ticks } from '../format';
-import type { Span } from '../shapes';
-import type { Forest, Row } from '../tree';
-import { MAX_GUIDES } from '../tree';
-import { Icon } from './marks';
+import { hue } from '../shared/colours';
+import type { Stretch } from './critical';
+import { database, detail, failure, httpStatus, station } from './describe';
+import { isOrigin } from './path';
+import { count, duration, plural, ticks } from '../shared/format';
+import type { Span } from '../shared/shapes';
+import type { Forest, Row } from './tree';
+import { MAX_GUIDES } from './tree';
+import { Icon } from '../shared/marks';
 import { Minimap } from './Minimap';
-import { useDragRange } from './useDragRange';
+import { useDragRange } from '../shared/useDragRange';
+import type { View } from '../shared/useDragRange';
 import { ROW_HEIGHT, useWindow } from './useWindow';
-
-/** The part of the trace that is shown, in nanoseconds since its start. */
-export interface View {
-  readonly from: number;
-  readonly to: number;
-}
 
 export interface WaterfallProps {
   readonly traceStart: number;

@@ -1,19 +1,33 @@
 import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
 
-import { ApiError, listTraces, watchTraces } from '../api';
-import type { Filter } from '../api';
-import { hue } from '../colours';
-import { ago, clock, count, duration, parseMilliseconds, plural } from '../format';
-import { setQuery } from '../location';
-import type { Stats, Summary } from '../shapes';
-import { useKeys } from './keys';
-import { Link } from './Link';
-import { Icon } from './marks';
-import { SetUp } from './SetUp';
+import { ApiError, listTraces, watchTraces } from '../shared/api';
+import type { Filter } from '../shared/api';
+import { hue } from '../shared/colours';
+import { ago, clock, count, duration, parseMilliseconds, plural } from '../shared/format';
+import { setQuery } from '../shared/location';
+import { useKeys } from '../shared/keys';
+import type { KeyHelp } from '../shared/keys';
+import type { Summary } from '../shared/shapes';
+import { Link } from '../shared/Link';
+import { Icon } from '../shared/marks';
+import type { ViewProps } from '../shared/view';
+import { SetUp } from '../setup/SetUp';
+
+import './traces.css';
 
 /** Rows at first; "older" asks for as many again, up to what the API gives at once. */
 const PAGE = 100;
 const MOST = 1_000;
+
+export const TRACES_KEYS: KeyHelp = {
+  where: 'Traces',
+  keys: [
+    { key: 'j k', does: 'Next, previous trace' },
+    { key: 'Enter', does: 'Open the trace' },
+    { key: 'e', does: 'Only traces with errors' },
+    { key: 'p', does: 'Pause, go on' },
+  ],
+};
 
 interface Row {
   readonly trace: Summary;
@@ -26,7 +40,7 @@ interface List {
   readonly hasOlder: boolean;
 }
 
-export function Home({ address, stats }: { address: string; stats: Stats | 'gone' | null }) {
+export function Traces({ address, stats }: ViewProps) {
   const filter = useMemo(() => readFilter(address), [address]);
   const [paused, setPaused] = useState(false);
   const [limit, setLimit] = useState(PAGE);
@@ -61,7 +75,7 @@ export function Home({ address, stats }: { address: string; stats: Stats | 'gone
   }
 
   return (
-    <main className="home">
+    <main className="traces-page">
       <div className="toolbar">
         <h1>Recent traces</h1>
         <Filters filter={filter} services={services} />

@@ -1,11 +1,11 @@
 import { useEffect, useRef } from 'react';
 
-import { hueNumber } from '../colours';
-import { station } from '../describe';
-import { isOrigin } from '../path';
-import type { Row } from '../tree';
-import { useDragRange } from './useDragRange';
-import type { View } from './Waterfall';
+import { hueNumber } from '../shared/colours';
+import { station } from './describe';
+import { isOrigin } from './path';
+import type { Row } from './tree';
+import { useDragRange } from '../shared/useDragRange';
+import type { View } from '../shared/useDragRange';
 
 /** The whole trace in one look. Drag to choose the stretch of time that the waterfall shows. */
 export function Minimap({ traceStart, rows, whole, view, onZoom }: { traceStart: number; rows: readonly Row[]; whole: View; view: View; onZoom: (view: View | null) => void }) {

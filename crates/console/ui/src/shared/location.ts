@@ -2,19 +2,6 @@
 
 import { useSyncExternalStore } from 'react';
 
-import { parseTraceId } from './ids';
-
-export type Page = { readonly kind: 'home' } | { readonly kind: 'set-up' } | { readonly kind: 'trace'; readonly id: string } | { readonly kind: 'not-found' };
-
-/** What lives at a path. */
-export function match(path: string): Page {
-  if (path === '/') return { kind: 'home' };
-  if (path === '/set-up') return { kind: 'set-up' };
-  const [, text] = /^\/traces?\/([^/]+)\/?$/.exec(path) ?? [];
-  const id = text === undefined ? null : parseTraceId(text);
-  return id === null ? { kind: 'not-found' } : { kind: 'trace', id };
-}
-
 /** What the page shows. The browser's own address follows a moment later: it refuses more than some 200 changes in ten seconds, and a held-down key makes that many. */
 let current = '';
 let behind: ReturnType<typeof setTimeout> | undefined;

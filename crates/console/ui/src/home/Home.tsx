@@ -1,0 +1,6 @@
+import { Traces } from '../traces/Traces';
+import type { ViewProps } from '../shared/view';
+
+export function Home(props: ViewProps) {
+  return <Traces {...props} />;
+}

@@ -1,0 +1,29 @@
+// The views by their routes: what draws each, and its keys for the help.
+
+import type { ComponentType } from 'react';
+
+import { Errors, ERRORS_KEYS } from './errors/Errors';
+import { Home } from './home/Home';
+import { Logs, LOGS_KEYS } from './logs/Logs';
+import { ServiceMap } from './map/ServiceMap';
+import { QueryPage } from './query/QueryPage';
+import type { Kind } from './routes';
+import { SetUpPage } from './setup/SetUp';
+import type { KeyHelp } from './shared/keys';
+import type { ViewProps } from './shared/view';
+import { TRACE_KEYS } from './trace/keys';
+import { Traces, TRACES_KEYS } from './traces/Traces';
+import { XRay, XRAY_KEYS } from './xray/XRay';
+
+export const VIEWS: Readonly<Record<Kind, ComponentType<ViewProps>>> = {
+  home: Home,
+  query: QueryPage,
+  traces: Traces,
+  map: ServiceMap,
+  errors: Errors,
+  logs: Logs,
+  xray: XRay,
+  'set-up': SetUpPage,
+};
+
+export const HELP: readonly KeyHelp[] = [TRACES_KEYS, TRACE_KEYS, ERRORS_KEYS, LOGS_KEYS, XRAY_KEYS].filter(({ keys }) => keys.length > 0);
