@@ -22,7 +22,7 @@ use actix_web::web::{Data, ServiceConfig};
 use chrono::Utc;
 use service::identity::Keys;
 use service::server::{Ready, Server, Tracing};
-use telemetry::postgres::Db;
+use telemetry::postgres::{Db, DbConfig};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
@@ -87,6 +87,11 @@ impl Application {
         let _ = sweeper.await;
         outcome
     }
+}
+
+/// Brings the database's schema up to date, as every start does.
+pub async fn migrate(db: &DbConfig) -> Result<(), StoreError> {
+    Store::open(db).await.map(drop)
 }
 
 /// Fills an empty database with thousands of posts and replies by `authors`, and tells how many; a database that holds

@@ -1,7 +1,9 @@
 //! What only a superuser may do, once per service.
 
+use percent_encoding::percent_decode_str;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _};
+use url::Url;
 
 use crate::Error;
 
@@ -13,6 +15,9 @@ const PLANS: &[(&str, &str)] = &[
     ("auto_explain.log_format", "json"),
     ("auto_explain.log_analyze", "on"),
     ("auto_explain.log_nested_statements", "on"),
+    ("auto_explain.log_buffers", "on"),
+    ("auto_explain.log_triggers", "on"),
+    ("track_io_timing", "on"),
 ];
 /// Since 16: keeps bind values out of the plans.
 const PLANS_16: (&str, &str) = ("auto_explain.log_parameter_max_length", "0");
@@ -34,6 +39,18 @@ pub async fn bootstrap(superuser: &PgConnectOptions, service: &Service<'_>) -> R
     let done = prepare(&mut connection, service).await;
     let _ = connection.close().await;
     done.map_err(Error::sql(format!("preparing database {database} for role {role}")))
+}
+
+/// The same, by URLs: `superuser` says who makes things, `service` which database, role and password.
+pub async fn bootstrap_url(superuser: &str, service: &str) -> Result<(), Error> {
+    let bad =
+        |what: &'static str| Error::sql(what)(sqlx::Error::Configuration("is no postgres:// URL".into()));
+    let superuser: PgConnectOptions = superuser.parse().map_err(|_| bad("the superuser's URL"))?;
+    let url = Url::parse(service).map_err(|_| bad("the service's URL"))?;
+    let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+    let (role, password) = (decoded(url.username()), decoded(url.password().unwrap_or_default()));
+    let database = decoded(url.path().trim_start_matches('/'));
+    bootstrap(&superuser, &Service { database: &database, role: &role, password: &password }).await
 }
 
 async fn prepare(connection: &mut PgConnection, service: &Service<'_>) -> Result<(), sqlx::Error> {

@@ -10,7 +10,7 @@ mod keeper;
 use std::path::{Path, PathBuf};
 
 pub use binaries::Binaries;
-pub use bootstrap::{Service, bootstrap};
+pub use bootstrap::{Service, bootstrap, bootstrap_url};
 pub use server::Server;
 
 /// The port of the development Postgres: beside 5432, where another one may already listen.

@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
+mod health;
 mod http;
+mod migrate;
 mod role;
 mod trace;
 mod up;
@@ -37,6 +39,10 @@ enum Command {
     FrontendProxy(role::Options),
     /// Receives, keeps and shows traces
     Console(role::ConsoleOptions),
+    /// Make the databases ready, on any Postgres: roles, databases, migrations, and people and posts to look at
+    Migrate(migrate::Options),
+    /// Ask the role beside this process whether it is well, for containers
+    Health(health::Options),
     /// Print a trace as a tree
     Trace(trace::Options),
     /// X-Ray's groups and sampling rules, from a file
@@ -59,6 +65,8 @@ fn main() -> ExitCode {
         Command::Users(options) => role::run(Role::Users, &options.apply(env)),
         Command::FrontendProxy(options) => role::run(Role::FrontendProxy, &options.apply(env)),
         Command::Console(options) => role::run(Role::Console, &options.apply(env)),
+        Command::Migrate(options) => migrate::run(&options, &env),
+        Command::Health(options) => health::run(&options, &env),
         Command::Trace(options) => trace::run(&options, &env),
         Command::Xray(options) => xray::run(&options, &env),
     }

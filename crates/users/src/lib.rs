@@ -18,6 +18,7 @@ use actix_web::dev::ServerHandle;
 use actix_web::web;
 use service::identity::Keys;
 use service::server::{Ready, Server, Tracing, Untraced};
+use telemetry::postgres::DbConfig;
 
 pub use config::Config;
 pub use handle::Handle;
@@ -82,4 +83,9 @@ impl Application {
     pub async fn run(self) -> io::Result<()> {
         self.server.run().await
     }
+}
+
+/// Brings the database's schema up to date, as every start does.
+pub async fn migrate(db: &DbConfig) -> Result<(), StoreError> {
+    Store::connect(db).await.map(drop)
 }

@@ -9,10 +9,11 @@ use env::{Env, Secret};
 use serde_json::{Map, Value, json};
 
 use super::Options;
+use super::dotenv;
 use super::first_trace::FirstTrace;
 use super::ports::Ports;
 use super::postgres::Postgres;
-use super::{dotenv, seed};
+use crate::migrate::Seeded;
 use crate::role::{Role, SUPERVISED};
 
 /// `up` shows traces to people who wait for them; OpenTelemetry's 5 s between exports is for production.
@@ -147,7 +148,7 @@ impl Plan {
     }
 
     /// What people read.
-    pub(crate) fn as_text(&self, seeded: Option<&seed::Seeded>, trace: anyhow::Result<FirstTrace>) -> String {
+    pub(crate) fn as_text(&self, seeded: Option<&Seeded>, trace: anyhow::Result<FirstTrace>) -> String {
         let local = |port: u16| format!("http://localhost:{port}");
         let mut text = format!(
             "\n  the app       {}\n  the console   {}\n  the gateway   {}/api/activities/home\n  \
