@@ -1,0 +1,178 @@
+//! A backtrace as Rollbar's frames: the newest call last, the runtime's own frames left out.
+//!
+//! The standard library keeps its frames to itself (`backtrace_frames` is unstable) and prints them; the crate that would hand
+//! them out brings a second copy of the same DWARF reader.
+
+use std::backtrace::Backtrace;
+use std::collections::HashMap;
+use std::fs;
+
+use serde::Serialize;
+
+/// rollbar.js 3.1.0 keeps the first and last 30 only when an item is too large; a stack of ours is short, since the
+/// runtime's frames are left out.
+const MAX_FRAMES: usize = 100;
+/// Of a line of source; of a file.
+const MAX_CODE: usize = 240;
+const MAX_SOURCE_BYTES: u64 = 1024 * 1024;
+/// The workspace that this was built from: files below it are named from there, so that every clone groups alike.
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../");
+/// What paths of libraries hold: the standard library's sources, the registry, a vendored folder.
+const OF_LIBRARIES: [&str; 5] = ["/rustc/", "/library/std/", "/library/core/", "/.cargo/", "/vendor/"];
+/// Ours, and in no way a part of what went wrong: it was called to tell of it.
+const TELLERS: [&str; 4] =
+    ["throughline_telemetry::errors", "throughline_telemetry::log", "throughline_sinks::", "tracing"];
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub(super) struct Frame {
+    pub(super) filename: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) lineno: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) colno: Option<u32>,
+    pub(super) method: String,
+    /// The line of source, where the source is: on a developer's machine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) code: Option<String>,
+}
+
+/// Resolves, which takes milliseconds, and a second for the first time in a debug build.
+pub(super) fn frames(backtrace: &Backtrace) -> Vec<Frame> {
+    let mut frames = parse(&backtrace.to_string());
+    frames.truncate(MAX_FRAMES);
+    let mut sources = HashMap::new();
+    for frame in &mut frames {
+        frame.code = code(frame, &mut sources);
+        frame.filename = from_root(&frame.filename);
+    }
+    frames.reverse();
+    frames
+}
+
+/// The text that the standard library prints, the newest call first:
+///
+/// ```text
+///    3: activities::store::Store::home
+///              at ./crates/activities/src/store.rs:120:9
+/// ```
+fn parse(text: &str) -> Vec<Frame> {
+    let mut frames: Vec<Frame> = Vec::new();
+    for line in text.lines() {
+        let line = line.trim_start();
+        if let Some(place) = line.strip_prefix("at ") {
+            let Some(frame) = frames.last_mut() else { continue };
+            let mut parts = place.rsplitn(3, ':');
+            let (column, row, file) = (parts.next(), parts.next(), parts.next());
+            if let (Some(column), Some(row), Some(file)) = (column, row, file) {
+                frame.colno = column.parse().ok();
+                frame.lineno = row.parse().ok();
+                file.clone_into(&mut frame.filename);
+            }
+        } else if let Some((number, method)) = line.split_once(": ")
+            && number.bytes().all(|b| b.is_ascii_digit())
+        {
+            frames.push(Frame { method: without_hash(method).to_owned(), ..Frame::default() });
+        }
+    }
+    let known = frames.iter().any(|frame| !frame.filename.is_empty());
+    frames.retain(|frame| !is_teller(&frame.method) && (!known || is_ours(&frame.filename)));
+    for frame in frames.iter_mut().filter(|frame| frame.filename.is_empty()) {
+        // A build without debug information; Rollbar wants a name.
+        "unknown".clone_into(&mut frame.filename);
+    }
+    frames
+}
+
+fn is_ours(file: &str) -> bool {
+    !file.is_empty() && !OF_LIBRARIES.iter().any(|part| file.contains(part))
+}
+
+/// `<throughline_telemetry::log::Events as ..>::event_enabled` too.
+fn is_teller(method: &str) -> bool {
+    let path = method.trim_start_matches(['<', '&']);
+    TELLERS.iter().any(|teller| path.starts_with(teller))
+        || ["std::", "core::", "alloc::", "__rust", "rust_begin_unwind"].iter().any(|it| path.starts_with(it))
+}
+
+/// `name::h0123456789abcdef`, as older symbols end.
+fn without_hash(method: &str) -> &str {
+    match method.rsplit_once("::h") {
+        Some((name, hash)) if hash.len() == 16 && hash.bytes().all(|b| b.is_ascii_hexdigit()) => name,
+        _ => method,
+    }
+}
+
+/// The standard library names files from the current folder, where they lie below it.
+fn from_root(file: &str) -> String {
+    let root = fs::canonicalize(ROOT).unwrap_or_default();
+    let here = std::env::current_dir().unwrap_or_default();
+    let whole = here.join(file.strip_prefix("./").unwrap_or(file));
+    let inside = whole.strip_prefix(&root).ok().and_then(|path| path.to_str());
+    inside.unwrap_or(file).to_owned()
+}
+
+fn code(frame: &Frame, sources: &mut HashMap<String, Option<String>>) -> Option<String> {
+    let source = sources.entry(frame.filename.clone()).or_insert_with(|| source(&frame.filename));
+    let line = source.as_ref()?.lines().nth(frame.lineno?.checked_sub(1)? as usize)?.trim();
+    Some(line[..line.floor_char_boundary(MAX_CODE)].to_owned())
+}
+
+fn source(file: &str) -> Option<String> {
+    let small = fs::metadata(file).ok()?.len() <= MAX_SOURCE_BYTES;
+    small.then(|| fs::read_to_string(file).ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_real_one_ends_with_its_caller() {
+        let frames = frames_of_here();
+        let last = frames.last().expect("debug builds know their frames");
+        assert_eq!(last.filename, "crates/sinks/src/rollbar/frames.rs");
+        assert!(last.lineno.is_some() && last.colno.is_some());
+        assert!(frames.iter().all(|frame| !frame.filename.contains("/rustc/")), "{frames:#?}");
+    }
+
+    /// The tellers are left out by their names, and this module is one of them: so it is parsed under another.
+    #[inline(never)]
+    fn frames_of_here() -> Vec<Frame> {
+        let text = Backtrace::force_capture().to_string().replace("throughline_sinks::", "a_service::");
+        let mut frames = parse(&text);
+        frames.retain(|frame| frame.filename.ends_with("rollbar/frames.rs"));
+        for frame in &mut frames {
+            frame.filename = from_root(&frame.filename);
+        }
+        frames
+    }
+
+    #[test]
+    fn only_our_own_frames_the_newest_last() {
+        let text = "\
+   0: std::backtrace::Backtrace::create
+             at /rustc/abc/library/std/src/backtrace.rs:331:13
+   1: <throughline_telemetry::log::Events as tracing_subscriber::layer::Layer<S>>::event_enabled
+             at ./crates/telemetry/src/log.rs:60:9
+   2: service::problem::Problem::internal::h0123456789abcdef
+             at ./crates/service/src/problem.rs:107:9
+   3: <activities::store::Store as x::Y<a::B>>::home::{{closure}}
+             at ./crates/activities/src/store.rs:120:9
+   4: <F as actix_web::handler::Handler<Args>>::call
+             at /root/.cargo/registry/src/index/actix-web-4.0.0/src/handler.rs:1:2
+   5: main";
+        let told: Vec<_> =
+            parse(text).into_iter().map(|f| format!("{} {} {:?}", f.method, f.filename, f.lineno)).collect();
+        assert_eq!(
+            told,
+            [
+                "service::problem::Problem::internal ./crates/service/src/problem.rs Some(107)",
+                "<activities::store::Store as x::Y<a::B>>::home::{{closure}} ./crates/activities/src/store.rs Some(120)",
+            ]
+        );
+        let bare = parse("   0: a::b\n   1: std::c\n   2: d::e");
+        let told: Vec<_> = bare.iter().map(|f| format!("{} {}", f.method, f.filename)).collect();
+        assert_eq!(told, ["a::b unknown", "d::e unknown"]);
+        assert_eq!(parse("disabled backtrace"), []);
+    }
+}
