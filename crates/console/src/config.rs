@@ -6,6 +6,8 @@ use std::time::Duration;
 use env::{ConfigError, Env, Secret};
 use service::server::{Listen, Settings};
 
+use crate::forward;
+
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:4380";
 pub const DEFAULT_OTLP_HTTP: &str = "127.0.0.1:4318";
 pub const DEFAULT_OTLP_GRPC: &str = "127.0.0.1:4317";
@@ -32,6 +34,8 @@ pub struct Config {
     pub xray_daemon: Listen,
     /// Where the spans that come by OTLP are sent on to, as segments.
     pub xray_forward: Option<Listen>,
+    /// Where else what comes is sent on to, as it is.
+    pub forward: forward::Config,
     pub data_dir: PathBuf,
     pub ui_dir: PathBuf,
     pub token: Option<Secret>,
@@ -50,9 +54,11 @@ impl Config {
         };
         let xray_daemon: Listen = listen("CONSOLE_XRAY_DAEMON", DEFAULT_XRAY_DAEMON)?;
         let token = env.secret("CONSOLE_TOKEN");
+        // Whoever says so answers for who reaches the port: compose publishes it on 127.0.0.1 only.
+        let open = env.flag("CONSOLE_OPEN")?.unwrap_or(false);
         // The daemon's TCP side answers X-Ray's whole API.
         for (name, listen) in [("LISTEN", &server.listen), ("CONSOLE_XRAY_DAEMON", &xray_daemon)] {
-            if token.is_none() && !listen.is_loopback() {
+            if token.is_none() && !open && !listen.is_loopback() {
                 return Err(ConfigError {
                     variable: "CONSOLE_TOKEN".to_owned(),
                     problem: format!("is not set, and with {name}={listen} everyone could read the traces"),
@@ -76,6 +82,7 @@ impl Config {
             otlp_grpc: listen("CONSOLE_OTLP_GRPC", DEFAULT_OTLP_GRPC)?,
             xray_daemon,
             xray_forward: env.parse("CONSOLE_XRAY_FORWARD", "xray-daemon:2000")?,
+            forward: forward::Config::from_env(env)?,
             data_dir: env.get("CONSOLE_DATA_DIR").unwrap_or(DEFAULT_DATA_DIR).into(),
             // Beside the sources: right for a clone; an image sets the variable.
             ui_dir: env

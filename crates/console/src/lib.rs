@@ -2,6 +2,7 @@
 
 mod api;
 pub mod config;
+pub mod forward;
 mod ingest;
 mod stats;
 mod store;
@@ -19,6 +20,7 @@ use vendor_apis::xray::{Counters, Daemon, Forwarder};
 pub use config::Config;
 
 use crate::api::{Access, Addresses, Api};
+use crate::forward::Forward;
 use crate::ingest::Ingest;
 use crate::ingest::budget::Budget;
 use crate::ingest::grpc::GrpcServer;
@@ -35,6 +37,7 @@ pub struct Application {
     otlp_grpc: GrpcServer,
     xray: Daemon,
     xray_tcp: Server,
+    forward: Forward,
     ports: Ports,
 }
 
@@ -75,7 +78,10 @@ impl Application {
             Forwarder::start(to.host(), to.port(), counters.clone())
                 .expect("a process that just started can start a thread")
         });
+        let onward = Forward::start(&config.forward)
+            .map_err(|error| BuildError::Store(format!("no thread to send on from: {error}")))?;
         let ingest = Ingest {
+            onward: onward.clone(),
             writer: store.writer.clone(),
             budget: Budget::new(),
             stats: stats.clone(),
@@ -83,7 +89,8 @@ impl Application {
             allowed_hosts: config.server.allowed_hosts.clone(),
             body_deadline: config.server.body_deadline,
         };
-        let xray_api = vendor_apis::xray::Api::new(documents.clone(), counters.clone());
+        let xray_api =
+            vendor_apis::xray::Api::new(documents.clone(), counters.clone()).with_upstream(onward.xray());
         let access = Access::new(config.token.clone());
         let (udp, xray_tcp) = daemon_sockets(&config, &access, &xray_api)?;
         let addresses = Addresses {
@@ -97,7 +104,7 @@ impl Application {
             otlp_grpc: port(&otlp_grpc),
             xray_daemon: xray_tcp.port(),
         };
-        let api = Api::new(store, stats, counters.clone(), &config, addresses);
+        let api = Api::new(store, stats, counters.clone(), onward.clone(), &config, addresses);
 
         let in_bind = |variable, listen: &Listen| {
             let listen = listen.clone();
@@ -114,14 +121,14 @@ impl Application {
             move |app| api::routes(app, api.clone(), access.clone(), &xray_api)
         })
         .map_err(in_bind("LISTEN", &config.server.listen))?;
-        let xray = Daemon::start(udp, documents, counters)
+        let xray = Daemon::start(udp, documents, counters, onward.xray())
             .map_err(in_bind("CONSOLE_XRAY_DAEMON", &config.xray_daemon))?;
         let otlp_http = ingest::http::serve(otlp_http, ingest.clone())
             .map_err(in_bind("CONSOLE_OTLP_HTTP", &config.otlp_http))?;
         let otlp_grpc = ingest::grpc::serve(otlp_grpc, ingest)
             .map_err(in_bind("CONSOLE_OTLP_GRPC", &config.otlp_grpc))?;
         let ports = Ports { web: server.port(), ..ports };
-        Ok(Self { server, otlp_http, otlp_grpc, xray, xray_tcp, ports })
+        Ok(Self { server, otlp_http, otlp_grpc, xray, xray_tcp, forward: onward, ports })
     }
 
     /// Of the UI and API.
@@ -140,7 +147,7 @@ impl Application {
 
     /// Serves until SIGTERM, SIGINT or the handle's stop; then the receivers answer what is in flight.
     pub async fn run(self) -> io::Result<()> {
-        let Self { server, otlp_http, otlp_grpc, xray, xray_tcp, ports } = self;
+        let Self { server, otlp_http, otlp_grpc, xray, xray_tcp, forward, ports } = self;
         tracing::info!(
             web = ports.web,
             otlp_http = ports.otlp_http,
@@ -156,7 +163,11 @@ impl Application {
         };
         let (web, otlp, xray_tcp) = futures::join!(web, otlp_http, xray_tcp.run());
         xray.stop().await;
-        let _ = tokio::task::spawn_blocking(|| otlp_grpc.stop()).await;
+        let _ = tokio::task::spawn_blocking(move || {
+            otlp_grpc.stop();
+            forward.shutdown();
+        })
+        .await;
         web.and(otlp).and(xray_tcp)
     }
 }

@@ -73,6 +73,12 @@ impl Exporter {
 }
 
 impl Queues {
+    /// For a process that passes on what others encoded.
+    pub fn to(destinations: Vec<otlp::Destination>) -> std::io::Result<Self> {
+        let config = otlp::Config { destinations, print: false };
+        Ok(Self(otlp::queues(&config)?.into()))
+    }
+
     /// For spans that are encoded already (those that a browser sent): an `ExportTraceServiceRequest` in protobuf.
     /// A queue that is full counts the loss.
     pub fn offer(&self, body: &Bytes, spans: u64) {

@@ -49,6 +49,10 @@ pub(crate) struct ConsoleOptions {
     /// Another X-Ray daemon, to which spans that come by OTLP are sent on as segments (CONSOLE_XRAY_FORWARD)
     #[arg(long, value_name = "HOST:PORT")]
     xray_forward: Option<String>,
+    /// Send on what comes: `aws` makes this console the X-Ray daemon of that account, an address gets the spans as OTLP
+    /// over HTTP, with the headers in CONSOLE_FORWARD_HEADERS (CONSOLE_FORWARD)
+    #[arg(long, value_name = "aws|URL", num_args = 0..=1, default_missing_value = "aws")]
+    forward: Vec<String>,
     /// Where to keep what is received (CONSOLE_DATA_DIR)
     #[arg(long, value_name = "FOLDER")]
     data_dir: Option<String>,
@@ -95,6 +99,8 @@ impl ConsoleOptions {
         let env = with(env, "CONSOLE_OTLP_GRPC", self.otlp_grpc);
         let env = with(env, "CONSOLE_XRAY_DAEMON", self.xray_daemon);
         let env = with(env, "CONSOLE_XRAY_FORWARD", self.xray_forward);
+        let forward = (!self.forward.is_empty()).then(|| self.forward.join(","));
+        let env = with(env, "CONSOLE_FORWARD", forward);
         with(env, "CONSOLE_DATA_DIR", self.data_dir)
     }
 }

@@ -84,7 +84,7 @@ async fn a_store_that_is_away_costs_what_came_meanwhile_and_is_counted() {
     let counters = Arc::new(Counters::default());
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     let port = socket.local_addr().unwrap().port();
-    let daemon = Daemon::start(socket, store.clone(), counters.clone()).unwrap();
+    let daemon = Daemon::start(socket, store.clone(), counters.clone(), None).unwrap();
 
     // Away for a moment: the second try finds it.
     store.away.store(1, Relaxed);

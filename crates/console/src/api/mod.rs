@@ -20,6 +20,7 @@ use vendor_apis::xray::Counters;
 use vendor_apis::xray::error::ApiError;
 
 use crate::config::Config;
+use crate::forward::Forward;
 use crate::stats::Stats;
 use crate::store::{News, ReadError, Reader, Store, Writer, now};
 
@@ -42,6 +43,7 @@ pub(crate) struct Api {
     max_bytes: u64,
     addresses: Addresses,
     documents: Arc<Counters>,
+    forward: Forward,
     /// Holds the lock on the data directory.
     _store: Arc<Store>,
 }
@@ -59,6 +61,7 @@ impl Api {
         store: Store,
         stats: Arc<Stats>,
         documents: Arc<Counters>,
+        forward: Forward,
         config: &Config,
         addresses: Addresses,
     ) -> Self {
@@ -73,6 +76,7 @@ impl Api {
             max_bytes: config.max_bytes,
             addresses,
             documents,
+            forward,
             _store: Arc::new(store),
         }
     }
@@ -173,6 +177,7 @@ async fn stats(api: Data<Api>) -> Json<Value> {
         "otlp_grpc": api.addresses.otlp_grpc,
         "xray_daemon": api.addresses.xray_daemon,
         "xray": api.documents.to_json(),
+        "forward": api.forward.report(),
     }))
 }
 

@@ -17,6 +17,7 @@ use vendor_apis::xray::Forwarder;
 
 use self::budget::{Budget, Share};
 use self::decode::{DecodeError, Signal};
+use crate::forward::Forward;
 use crate::stats::Stats;
 use crate::store::{Overloaded, Writer, plain_span};
 
@@ -35,6 +36,8 @@ pub(crate) struct Ingest {
     pub(crate) stats: Arc<Stats>,
     /// Where else to, as X-Ray segments.
     pub(crate) forward: Option<Forwarder>,
+    /// Where else to, as they came.
+    pub(crate) onward: Forward,
     pub(crate) allowed_hosts: AllowedHosts,
     /// A sender slower than this is cut off, in either transport: connections must not pile up.
     pub(crate) body_deadline: Duration,
@@ -87,16 +90,24 @@ impl Ingest {
             Encoding::Protobuf => decode::protobuf(body),
             Encoding::Json => decode::json(&body),
         };
+        let copy = match encoding {
+            Encoding::Protobuf if self.onward.takes_spans() => Some(body.clone()),
+            Encoding::Json if self.onward.takes_spans() => decode::json_to_protobuf(&body),
+            _ => None,
+        };
         let batch = off_worker(body, decode).await??;
         let invalid = batch.invalid_ids;
         let spans = batch.spans.len() as u64;
         let onward = self.forward.as_ref().map(|forward| {
-            let spans = batch.spans.iter().map(|span| plain_span(span, &batch.origins[span.origin]));
-            (forward, spans.collect::<Vec<_>>())
+            let plain = batch.spans.iter().map(|span| plain_span(span, &batch.origins[span.origin]));
+            (forward, plain.collect::<Vec<_>>())
         });
         let outcome = self.writer.write(batch, share).await?;
         if let Some((forward, spans)) = onward {
             forward.send(spans);
+        }
+        if let Some(copy) = copy {
+            self.onward.spans(&copy, spans);
         }
         self.stats.received.add(spans + invalid.total());
         self.stats.invalid_trace_id.add(invalid.trace);

@@ -32,6 +32,25 @@ pub struct Destination {
     pub timeout: Duration,
 }
 
+impl Destination {
+    /// One that a variable of another name asks for: an address, which gets the signal's path if it has none, and headers in
+    /// the form of `OTEL_EXPORTER_OTLP_HEADERS`.
+    pub fn parse(
+        name: &str,
+        (variable, url): (&str, &str),
+        headers: Option<(&str, &str)>,
+    ) -> Result<Self, ConfigError> {
+        let has_path = check_url(variable, url)?.path() != "/";
+        Ok(Self {
+            name: name.to_owned(),
+            url: if has_path { url.to_owned() } else { join_path(variable, url)? },
+            headers: headers.map_or(Ok(Vec::new()), |(name, value)| parse_headers(name, value))?,
+            gzip: true,
+            timeout: DEFAULT_TIMEOUT,
+        })
+    }
+}
+
 /// What `OTEL_TRACES_EXPORTER` asks for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Wanted {
@@ -256,7 +275,7 @@ fn unprintable(variable: &str, example: &str) -> ConfigError {
 }
 
 /// The same address, `localhost` being 127.0.0.1.
-fn same_receiver(a: &str, b: &str) -> bool {
+pub(crate) fn same_receiver(a: &str, b: &str) -> bool {
     let key = |url: &str| {
         let url = Url::parse(url).ok()?;
         let host = match url.host()? {

@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -15,14 +16,14 @@ use ::xray::limits::{DATAGRAM_HEADER, MAX_DATAGRAM_DOCUMENT_BYTES};
 use ::xray::segment::fit;
 use ::xray::span::{Resource, Span};
 use ::xray::{Options, translate};
-use delivery::{Answer, Attempt, Limits, Queue, Sender};
+use delivery::{Answer, Attempt, HttpSender, Limits, Queue, Sender};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message;
 
+use crate::otlp;
 use crate::xray::config::{Config, DaemonAddress, SignedEndpoint};
 use crate::xray::encode::each_span;
-#[cfg(feature = "aws")]
-use {crate::otlp, crate::xray::sigv4::Signer, delivery::HttpSender, std::sync::Arc};
+use crate::xray::sigv4::Signer;
 
 /// A name may come to mean another machine: a daemon that was moved is found within a minute.
 const RESOLVE_AGAIN: Duration = Duration::from_mins(1);
@@ -51,17 +52,14 @@ fn daemon_queue(daemon: &DaemonAddress, options: &Options) -> io::Result<Queue> 
 
 /// Its requests are within what X-Ray takes (5 MB before compression, 10,000 spans): the queue makes none larger than one MiB
 /// and 8,192 spans, but for a batch that is by itself.
-#[cfg(feature = "aws")]
 fn endpoint_queue(signed: &SignedEndpoint) -> io::Result<Queue> {
     let (endpoint, signed) = (otlp::endpoint(&signed.destination), signed.clone());
     Queue::start(&signed.destination.name.clone(), otlp::limits(), move || {
-        HttpSender::authorized(Arc::clone(&endpoint), Signer::new(&signed))
+        HttpSender::authorized(
+            Arc::clone(&endpoint),
+            Signer::new(&signed.region, signed.credentials.as_ref()),
+        )
     })
-}
-
-#[cfg(not(feature = "aws"))]
-fn endpoint_queue(_: &SignedEndpoint) -> io::Result<Queue> {
-    Err(io::Error::other("this build leaves out AWS"))
 }
 
 struct DaemonSender {

@@ -138,7 +138,7 @@ impl SignedEndpoint {
 }
 
 impl Credentials {
-    fn from_env(env: &Env) -> Option<Self> {
+    pub(crate) fn from_env(env: &Env) -> Option<Self> {
         Some(Self {
             access_key_id: env.get("AWS_ACCESS_KEY_ID")?.to_owned(),
             secret_access_key: env.secret("AWS_SECRET_ACCESS_KEY")?,
@@ -178,8 +178,12 @@ fn options(env: &Env) -> Result<Options, ConfigError> {
 }
 
 fn url_of(region: &str) -> String {
+    format!("{}/v1/traces", api_of(region))
+}
+
+pub(crate) fn api_of(region: &str) -> String {
     let china = if region.starts_with("cn-") { ".cn" } else { "" };
-    format!("https://xray.{region}.amazonaws.com{china}/v1/traces")
+    format!("https://xray.{region}.amazonaws.com{china}")
 }
 
 /// `xray.<region>.amazonaws.com`, China's `.cn` included.

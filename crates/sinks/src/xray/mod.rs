@@ -4,10 +4,12 @@ mod client;
 mod config;
 mod encode;
 mod sampler;
-#[cfg(feature = "aws")]
+#[cfg_attr(not(feature = "aws"), path = "unsigned.rs")]
 mod sigv4;
+mod upstream;
 
 pub use config::{Config, Credentials, DaemonAddress, MAX_SPANS_PER_REQUEST, SignedEndpoint};
 pub use sampler::RemoteSampler;
+pub use upstream::{Caller, Segments, UpstreamConfig};
 
 pub(crate) use client::queues;

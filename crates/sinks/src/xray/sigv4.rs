@@ -1,4 +1,4 @@
-//! AWS's Signature Version 4, over each request of the OTLP endpoint's queue.
+//! AWS's Signature Version 4, over each request to X-Ray.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -14,7 +14,7 @@ use opentelemetry::Context;
 use tokio::runtime;
 use tracing::subscriber::{NoSubscriber, with_default};
 
-use crate::xray::config::{self, SignedEndpoint};
+use crate::xray::config;
 
 const SERVICE: &str = "xray";
 /// Temporary credentials are replaced so long before they end.
@@ -32,13 +32,13 @@ pub(crate) struct Signer {
 }
 
 impl Signer {
-    pub(crate) fn new(endpoint: &SignedEndpoint) -> Self {
-        let credentials = endpoint.credentials.as_ref().map(|it| {
+    pub(crate) fn new(region: &str, credentials: Option<&config::Credentials>) -> Self {
+        let credentials = credentials.map(|it| {
             let config::Credentials { access_key_id, secret_access_key, session_token } = it;
             let token = session_token.as_ref().map(|it| it.expose().to_owned());
             Credentials::new(access_key_id, secret_access_key.expose(), token, None, "environment")
         });
-        Self { region: endpoint.region.clone(), credentials, missing: None }
+        Self { region: region.to_owned(), credentials, missing: None }
     }
 
     fn credentials(&mut self) -> Result<Credentials, String> {

@@ -1,136 +1,79 @@
 //! Calls of X-Ray's API: plain to the console, signed to AWS.
 
+use std::cell::RefCell;
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use env::{Env, Secret};
 use serde_json::Value;
-use ureq::tls::{RootCerts, TlsConfig};
+use sinks::xray::{Caller, UpstreamConfig};
 
 const DEFAULT_CONSOLE: &str = "http://127.0.0.1:4380";
-/// AWS answers in less than a second; a call is never repeated here.
+/// The console answers in milliseconds; a call is never repeated here.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
 pub(super) struct Client {
-    agent: ureq::Agent,
     endpoint: String,
     access: Access,
 }
 
 enum Access {
-    Open,
-    /// The console's token.
-    Token(Secret),
-    Signed(Box<Account>),
-}
-
-/// Whose account, by the variables that every tool of AWS reads.
-#[cfg_attr(not(feature = "aws"), allow(dead_code))]
-struct Account {
-    region: String,
-    access_key_id: String,
-    secret_access_key: Secret,
-    session_token: Option<Secret>,
+    Console { agent: ureq::Agent, token: Option<Secret> },
+    Signed(Box<RefCell<Caller>>),
 }
 
 impl Client {
     pub(super) fn new(endpoint: Option<&str>, is_aws: bool, env: &Env) -> anyhow::Result<Self> {
-        let region = env.get("AWS_REGION").or(env.get("AWS_DEFAULT_REGION"));
-        let endpoint = match endpoint {
-            Some(endpoint) => endpoint.to_owned(),
-            None if is_aws => {
-                let region = region.context("AWS_REGION is not set; for example eu-central-1")?;
-                format!("https://xray.{region}.amazonaws.com")
-            }
-            None => env.get("CONSOLE_URL").unwrap_or(DEFAULT_CONSOLE).to_owned(),
-        };
-        let endpoint = endpoint.trim_end_matches('/').to_owned();
-        let access = if is_of_aws(&endpoint) {
-            Access::Signed(Box::new(Account::from_env(&endpoint, env)?))
-        } else {
-            env.secret("CONSOLE_TOKEN").map_or(Access::Open, Access::Token)
-        };
-        let tls = TlsConfig::builder()
-            .root_certs(RootCerts::PlatformVerifier)
-            .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
-            .build();
-        let config = ureq::Agent::config_builder()
-            .tls_config(tls)
+        let endpoint = endpoint.map(|endpoint| endpoint.trim_end_matches('/'));
+        if is_aws || endpoint.is_some_and(is_of_aws) {
+            let config = match endpoint {
+                // https://xray.eu-central-1.amazonaws.com
+                Some(url) => {
+                    let region = url.split('.').nth(1).unwrap_or_default();
+                    let env = env.clone().with("AWS_REGION", region).with("AWS_ENDPOINT_URL_XRAY", url);
+                    UpstreamConfig::from_env(&env)?
+                }
+                None => UpstreamConfig::from_env(env)?,
+            };
+            let caller = Caller::new(&config);
+            return Ok(Self { endpoint: config.url, access: Access::Signed(Box::new(RefCell::new(caller))) });
+        }
+        let endpoint = endpoint.or(env.get("CONSOLE_URL")).unwrap_or(DEFAULT_CONSOLE);
+        let agent = ureq::Agent::config_builder()
             .timeout_global(Some(TIMEOUT))
             .max_redirects(0)
-            .http_status_as_error(false);
-        // HTTP_PROXY is meant for the world outside this machine.
-        let config = if is_of_aws(&endpoint) { config } else { config.proxy(None) };
-        Ok(Self { agent: config.build().into(), endpoint, access })
+            .http_status_as_error(false)
+            // HTTP_PROXY is meant for the world outside this machine.
+            .proxy(None)
+            .build();
+        let access = Access::Console { agent: agent.into(), token: env.secret("CONSOLE_TOKEN") };
+        Ok(Self { endpoint: endpoint.trim_end_matches('/').to_owned(), access })
     }
 
     pub(super) fn call(&self, path: &str, request: &Value) -> anyhow::Result<Value> {
         let url = format!("{}{path}", self.endpoint);
         let body = request.to_string();
-        let mut call = self.agent.post(&url).header("content-type", "application/json");
-        match &self.access {
-            Access::Open => {}
-            Access::Token(token) => call = call.header("authorization", format!("Bearer {}", token.expose())),
-            Access::Signed(account) => {
-                for (name, value) in account.sign(&url, &body)? {
-                    call = call.header(name, value.expose());
-                }
+        let (status, answer) = match &self.access {
+            Access::Signed(caller) => {
+                let answer = caller.borrow_mut().call(path, body.as_bytes());
+                answer.map_err(|problem| anyhow::anyhow!("{url} does not answer: {problem}"))?
             }
-        }
-        let mut response = call.send(&body).with_context(|| format!("{url} does not answer"))?;
-        let answer = response.body_mut().read_to_string()?;
-        anyhow::ensure!(response.status().is_success(), "{}", problem(response.status().as_u16(), &answer));
-        serde_json::from_str(&answer).with_context(|| format!("{url} does not answer like X-Ray"))
-    }
-}
-
-impl Account {
-    fn from_env(endpoint: &str, env: &Env) -> anyhow::Result<Self> {
-        // https://xray.eu-central-1.amazonaws.com
-        let region = endpoint.split('.').nth(1).unwrap_or_default().to_owned();
-        let missing = |name: &str| format!("{name} is not set, and {endpoint} asks for a signature");
-        Ok(Self {
-            region,
-            access_key_id: env
-                .get("AWS_ACCESS_KEY_ID")
-                .with_context(|| missing("AWS_ACCESS_KEY_ID"))?
-                .to_owned(),
-            secret_access_key: env
-                .secret("AWS_SECRET_ACCESS_KEY")
-                .with_context(|| missing("AWS_SECRET_ACCESS_KEY"))?,
-            session_token: env.secret("AWS_SESSION_TOKEN"),
-        })
-    }
-
-    /// The headers that prove who calls.
-    #[cfg(feature = "aws")]
-    fn sign(&self, url: &str, body: &str) -> anyhow::Result<Vec<(String, Secret)>> {
-        use aws_credential_types::Credentials;
-        use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
-        use aws_sigv4::sign::v4::SigningParams;
-
-        let token = self.session_token.as_ref().map(|token| token.expose().to_owned());
-        let secret = self.secret_access_key.expose();
-        let identity = Credentials::new(&self.access_key_id, secret, token, None, "environment").into();
-        let params = SigningParams::builder()
-            .identity(&identity)
-            .region(&self.region)
-            .name("xray")
-            .time(std::time::SystemTime::now())
-            .settings(SigningSettings::default())
-            .build()?;
-        let headers = [("content-type", "application/json")].into_iter();
-        let request = SignableRequest::new("POST", url, headers, SignableBody::Bytes(body.as_bytes()))?;
-        let (instructions, _) = sign(request, &params.into())?.into_parts();
-        Ok(instructions.headers().map(|(name, value)| (name.to_owned(), Secret::from(value))).collect())
-    }
-
-    #[cfg(not(feature = "aws"))]
-    #[allow(clippy::unused_self)]
-    fn sign(&self, _: &str, _: &str) -> anyhow::Result<Vec<(String, Secret)>> {
-        anyhow::bail!("this throughline is built without the feature `aws`, which signs requests")
+            Access::Console { agent, token } => {
+                let mut call = agent.post(&url).header("content-type", "application/json");
+                if let Some(token) = token {
+                    call = call.header("authorization", format!("Bearer {}", token.expose()));
+                }
+                let mut response = call.send(&body).with_context(|| format!("{url} does not answer"))?;
+                (response.status().as_u16(), response.body_mut().read_to_vec()?)
+            }
+        };
+        anyhow::ensure!(
+            (200..300).contains(&status),
+            "{}",
+            problem(status, &String::from_utf8_lossy(&answer))
+        );
+        serde_json::from_slice(&answer).with_context(|| format!("{url} does not answer like X-Ray"))
     }
 }
 

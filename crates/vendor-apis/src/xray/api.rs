@@ -6,23 +6,28 @@ mod segments;
 
 use std::sync::Arc;
 
+use actix_web::http::StatusCode;
 use actix_web::http::header::{HOST, ORIGIN};
-use actix_web::web::{self, Bytes, Data, Json, PayloadConfig, ServiceConfig};
-use actix_web::{HttpRequest, guard};
+use actix_web::web::{self, Bytes, Data, PayloadConfig, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse, guard};
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::sync::Mutex;
 
 use super::control::Control;
 use super::counters::Counters;
 use super::error::ApiError;
 use super::store::Store;
+use super::upstream::Upstream;
 
 /// 50 documents of 64 KB, each escaped as text within JSON.
 const MAX_BODY: usize = 8 << 20;
 
 /// Calls by which data come and sampling is asked for: SDKs send them unsigned through the daemon's TCP port.
 const INGEST: [&str; 4] = ["/TraceSegments", "/TelemetryRecords", "/GetSamplingRules", "/SamplingTargets"];
+
+/// Of these, the ones that X-Ray itself answers when there is an upstream: one set of rules and quotas holds for a whole fleet.
+const PASSED_ON: [&str; 3] = ["/TelemetryRecords", "/GetSamplingRules", "/SamplingTargets"];
 
 const OTHERS: [&str; 15] = [
     "/TraceSummaries",
@@ -49,11 +54,17 @@ pub struct Api {
     counters: Arc<Counters>,
     /// Read from the store when first asked for.
     control: Arc<Mutex<Option<Control>>>,
+    upstream: Option<Arc<dyn Upstream>>,
 }
 
 impl Api {
     pub fn new(store: Arc<dyn Store>, counters: Arc<Counters>) -> Self {
-        Self { store, counters, control: Arc::default() }
+        Self { store, counters, control: Arc::default(), upstream: None }
+    }
+
+    /// Passes on what the real daemon does: documents, and what is asked about sampling.
+    pub fn with_upstream(self, upstream: Option<Arc<dyn Upstream>>) -> Self {
+        Self { upstream, ..self }
     }
 
     /// One route a path; everything else is left to whoever mounts it.
@@ -80,8 +91,12 @@ pub fn is_ingest(path: &str) -> bool {
     INGEST.contains(&path)
 }
 
-async fn call(request: HttpRequest, api: Data<Api>, body: Bytes) -> Result<Json<Value>, ApiError> {
+async fn call(request: HttpRequest, api: Data<Api>, body: Bytes) -> Result<HttpResponse, ApiError> {
     refuse_other_origins(&request)?;
+    let passed_on = PASSED_ON.into_iter().find(|path| *path == request.path());
+    if let (Some(upstream), Some(path)) = (&api.upstream, passed_on) {
+        return Ok(pass_on(&**upstream, path, body).await);
+    }
     let answer = match request.path() {
         "/TraceSegments" => api.put_trace_segments(parse(&body)?).await?,
         "/TelemetryRecords" => json!({}),
@@ -125,7 +140,21 @@ async fn call(request: HttpRequest, api: Data<Api>, body: Bytes) -> Result<Json<
         "/ListTagsForResource" => json!({ "Tags": [] }),
         _ => return Err(ApiError::unknown_operation()),
     };
-    Ok(Json(answer))
+    Ok(HttpResponse::Ok().json(answer))
+}
+
+/// X-Ray's answer as it is; where there is none, 502 as the real daemon's proxy says it.
+async fn pass_on(upstream: &dyn Upstream, path: &'static str, body: Bytes) -> HttpResponse {
+    match upstream.call(path, body).await {
+        Ok((status, body)) => {
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
+            HttpResponse::build(status).content_type("application/json").body(body)
+        }
+        Err(problem) => {
+            tracing::error!(path, "X-Ray did not answer: {problem}");
+            HttpResponse::BadGateway().json(json!({ "message": "X-Ray did not answer" }))
+        }
+    }
 }
 
 /// A page in a browser can send to any port of its machine; what it cannot do is leave out its `Origin`.

@@ -15,6 +15,7 @@ use tokio::task;
 
 use super::counters::{Counters, Via};
 use super::store::{Received, Store};
+use super::upstream::Upstream;
 
 /// The real daemon's buffer of one datagram. Larger ones do not exist: UDP over IPv4 carries 65,507 bytes.
 const DATAGRAM_BYTES: usize = 64 << 10;
@@ -39,7 +40,12 @@ pub struct Daemon {
 
 impl Daemon {
     /// Starts within a tokio runtime.
-    pub fn start(socket: UdpSocket, store: Arc<dyn Store>, counters: Arc<Counters>) -> io::Result<Self> {
+    pub fn start(
+        socket: UdpSocket,
+        store: Arc<dyn Store>,
+        counters: Arc<Counters>,
+        upstream: Option<Arc<dyn Upstream>>,
+    ) -> io::Result<Self> {
         socket.set_nonblocking(false)?;
         socket.set_read_timeout(Some(PATIENCE))?;
         counters.daemon_is_at(socket.local_addr()?.port());
@@ -50,7 +56,7 @@ impl Daemon {
         let waiting = Arc::new(AtomicUsize::new(0));
         let thread = thread::Builder::new().name("xray-udp".to_owned()).spawn({
             let (ending, waiting, counters) = (ending.clone(), waiting.clone(), counters.clone());
-            move || receive(&socket, &ending, &queue, &waiting, &counters)
+            move || receive(&socket, &ending, &queue, &waiting, &counters, upstream.as_deref())
         })?;
         let storing = task::spawn(store_all(datagrams, waiting, store, counters));
         Ok(Self { ending, thread: Some(thread), storing })
@@ -78,6 +84,7 @@ fn receive(
     queue: &mpsc::Sender<String>,
     waiting: &AtomicUsize,
     counters: &Counters,
+    upstream: Option<&dyn Upstream>,
 ) {
     let mut buffer = vec![0; DATAGRAM_BYTES];
     let enqueue = |datagram: &[u8]| {
@@ -85,6 +92,10 @@ fn receive(
         match datagram::read(datagram) {
             Err(refusal) => counters.refused(refusal, datagram),
             Ok(body) => {
+                // Unread, as by the real daemon: X-Ray may take what we do not.
+                if let Some(upstream) = upstream {
+                    upstream.document(&body);
+                }
                 let length = body.len();
                 let has_room = waiting.load(Relaxed) + length <= QUEUE_BYTES;
                 waiting.fetch_add(length, Relaxed);

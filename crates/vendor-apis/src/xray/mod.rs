@@ -12,6 +12,7 @@ pub mod span;
 pub mod store;
 mod summary;
 mod trace;
+mod upstream;
 
 pub use api::Api;
 pub use counters::Counters;
@@ -19,12 +20,10 @@ pub use daemon::Daemon;
 pub use forward::Forwarder;
 pub use span::{Span, of_document};
 pub use store::{Outcome, Received, Store, Unavailable};
+pub use upstream::Upstream;
+
+use crate::now;
 
 /// What ARNs here name. There is no account behind them; tools that show one show this.
 const REGION: &str = "us-east-1";
 const ACCOUNT: &str = "000000000000";
-
-/// Since 1970.
-pub(crate) fn now() -> std::time::Duration {
-    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default()
-}

@@ -8,6 +8,7 @@ use ::xray::segment::{Rejected, read};
 use futures::future::BoxFuture;
 
 use super::span::Span;
+pub use crate::Unavailable;
 
 /// A document that was accepted: as it came, and as it was read.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,11 +26,6 @@ pub struct Outcome {
     /// The trace holds as many as it may.
     pub trace_too_large: u64,
 }
-
-/// The store does not take or give anything at the moment; the caller may come back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the store does not answer")]
-pub struct Unavailable;
 
 /// Which traces a query looks at, by when they began: `[start, end)` since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -26,6 +26,9 @@ impl Api {
         let mut accepted = Vec::new();
         for document in &documents {
             self.counters.received(Via::Api);
+            if let Some(upstream) = &self.upstream {
+                upstream.document(document);
+            }
             match Received::read(document) {
                 Ok(received) => accepted.push(received),
                 Err(rejected) => {
