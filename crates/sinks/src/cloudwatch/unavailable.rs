@@ -1,0 +1,11 @@
+//! What stands here in a build without the feature `aws`. The configuration refuses before this is reached.
+
+use std::io;
+
+use delivery::Queue;
+
+use crate::cloudwatch::config::{Destination, Names, Spooling};
+
+pub(super) fn queue(_: &Destination, _: &Names, _: Option<&Spooling>) -> io::Result<Queue> {
+    Err(io::Error::other("this build leaves out AWS"))
+}
