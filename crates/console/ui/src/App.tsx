@@ -54,7 +54,7 @@ export function App() {
             </Link>
           ))}
         </nav>
-        <OpenById hasSearch={page.kind !== 'trace'} />
+        <OpenById hasSearch={!['trace', 'xray', 'errors', 'logs'].includes(page.kind)} />
         <button type="button" className="quiet" onClick={() => help.current?.showModal()}>
           Keys <kbd>?</kbd>
         </button>
