@@ -1,0 +1,15 @@
+#![doc = include_str!("../README.md")]
+
+pub mod expr;
+mod run;
+pub mod spec;
+mod table;
+mod value;
+
+pub use run::{Answer, Cell, Heatmap, Keyed, Options, Row, Scale, Totals, Window, run};
+pub use spec::{Spec, SpecError};
+pub use table::{
+    BUILT_IN, Code, ColumnId, DURATION, Dictionary, Head, MAX_COLUMNS, MISSING, NETWORK, PARENT_ID,
+    SEGMENT_ROWS, SPAN_ID, Segment, TRACE_ID, Table,
+};
+pub use value::{Value, ValueRef};

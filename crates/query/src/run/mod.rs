@@ -1,0 +1,306 @@
+//! A query over a table: first the rows that pass and their groups, then every calculation over cells of them.
+
+mod aggregate;
+mod answer;
+mod calculate;
+pub(crate) mod columns;
+mod concurrency;
+pub(crate) mod filter;
+mod groups;
+pub(crate) mod hash;
+mod heatmap;
+pub(crate) mod select;
+mod window;
+
+use std::sync::Arc;
+
+use crate::spec::{CalculationOp, Filter, FilterOp, Named, OrderBy, Spec, SpecError};
+use crate::table::{DURATION, Table};
+use crate::value::Value;
+
+pub use answer::{Answer, Cell, Heatmap, Keyed, Row, Totals};
+pub use heatmap::Scale;
+pub use window::Window;
+
+use aggregate::Rows;
+use calculate::{Calculator, Numbers};
+use groups::NONE;
+use select::Selected;
+
+/// Traces that a row names.
+const EXEMPLARS: usize = 3;
+/// Cells of one calculation: 160 MB. Only very many groups with a RATE_ or CONCURRENCY come near.
+const MAX_CELLS: usize = 20_000_000;
+
+/// What is asked beside the query.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Only spans of this service, as in a dataset of that name.
+    pub dataset: Option<String>,
+    pub window: Window,
+    pub scale: Scale,
+    /// As Honeycomb's query results take them.
+    pub disable_series: bool,
+    pub disable_totals: bool,
+}
+
+impl Options {
+    pub fn new(window: Window) -> Self {
+        Self { dataset: None, window, scale: Scale::Auto, disable_series: false, disable_totals: false }
+    }
+}
+
+/// Everything that a group or the total is calculated for.
+#[derive(Clone, Copy)]
+pub(crate) struct Steps {
+    pub(crate) first: i64,
+    pub(crate) step: i64,
+    pub(crate) count: usize,
+}
+
+/// # Errors
+/// A column of another span, or more groups than a RATE_ or CONCURRENCY can be worked out for.
+pub fn run(table: &Table, spec: &Spec, options: &Options) -> Result<Answer, SpecError> {
+    let Options { window, .. } = options;
+    let times = window.times();
+    let selected = Selected::new(table, spec, options)?;
+    let steps = Steps { first: window.first_nano(), step: window.step_nano(), count: times.len() };
+    let bins = selected.bins(spec, options.scale);
+    let calculator = Calculator { spec, selected: &selected, steps, bins: &bins };
+
+    let group_count = selected.groups.len();
+    let needs_steps = |op| {
+        matches!(
+            op,
+            CalculationOp::Concurrency
+                | CalculationOp::RateAvg
+                | CalculationOp::RateSum
+                | CalculationOp::RateMax
+        )
+    };
+    if let Some(place) = spec.calculations.iter().position(|calculation| needs_steps(calculation.op))
+        && group_count.saturating_mul(steps.count) > MAX_CELLS
+    {
+        let message = format!("{group_count} groups in {} steps are too many for this", steps.count);
+        return Err(SpecError::new(format!("calculations[{place}].op"), message));
+    }
+
+    // All groups, to choose those that are shown.
+    let by_group = calculator.values(&selected.group_of, group_count)?;
+    let of_group =
+        |group: usize| -> Vec<Option<f64>> { by_group.iter().map(|numbers| numbers[group]).collect() };
+    let mut shown: Vec<usize> = (0..group_count)
+        .filter(|group| selected.matched() > 0 || !spec.breakdowns.is_empty() || *group == 0)
+        .filter(|group| {
+            spec.havings.iter().all(|having| {
+                by_group[having.calculation][*group]
+                    .is_some_and(|number| having.op.holds(number, having.value))
+            })
+        })
+        .collect();
+    let groups = shown.len();
+    let keys: Vec<Vec<Option<Value>>> = (0..group_count).map(|group| selected.key(group)).collect();
+    sort(&mut shown, spec, &by_group, &keys);
+    shown.truncate(spec.limit as usize);
+    let truncated = groups > shown.len();
+
+    let mut shown_place = vec![NONE; group_count];
+    for (place, group) in shown.iter().enumerate() {
+        shown_place[*group] = place as u32;
+    }
+    let place_of: Vec<u32> = selected.group_of.iter().map(|group| shown_place[*group as usize]).collect();
+    let exemplars = selected.exemplars(&place_of, shown.len(), EXEMPLARS);
+    let histograms = calculator.histograms(&place_of, shown.len());
+    let series = if options.disable_series { None } else { Some(calculator.series(&place_of, shown.len())?) };
+
+    let result_keys: Arc<[String]> = result_keys(spec).into();
+    let series_keys: Arc<[String]> = series_keys(spec).into();
+    let breakdown_keys: Arc<[String]> = spec.breakdowns.clone().into();
+    let row = |(place, group): (usize, &usize)| Row {
+        group: Keyed { keys: breakdown_keys.clone(), values: keys[*group].clone() },
+        values: Keyed {
+            keys: result_keys.clone(),
+            values: cells(spec, &of_group(*group), &histograms, place),
+        },
+        exemplars: exemplars[place].clone(),
+        series: match &series {
+            Some(series) => {
+                Keyed { keys: series_keys.clone(), values: series_of(spec, series, place, steps.count) }
+            }
+            None => Keyed::default(),
+        },
+    };
+    let rows: Vec<Row> = shown.iter().enumerate().map(row).collect();
+
+    let total = |cells_of: &[u32]| -> Result<Totals, SpecError> {
+        if options.disable_totals {
+            return Ok(Totals::default());
+        }
+        let numbers: Vec<_> = calculator.values(cells_of, 1)?.iter().map(|numbers| numbers[0]).collect();
+        let histograms = calculator.histograms(cells_of, 1);
+        let values = Keyed { keys: result_keys.clone(), values: cells(spec, &numbers, &histograms, 0) };
+        let series = if options.disable_series {
+            Keyed::default()
+        } else {
+            let series = calculator.series(cells_of, 1)?;
+            Keyed { keys: series_keys.clone(), values: series_of(spec, &series, 0, steps.count) }
+        };
+        Ok(Totals { values, series })
+    };
+    let totals = total(&vec![0; place_of.len()])?;
+    let rest: Vec<u32> = place_of.iter().map(|place| if *place == NONE { 0 } else { NONE }).collect();
+    let other = if truncated { Some(total(&rest)?) } else { None };
+
+    Ok(Answer {
+        query: spec.to_json(),
+        start: window.start,
+        end: window.end,
+        granularity: window.granularity,
+        heatmaps: calculator.heatmaps(&times),
+        times,
+        rows,
+        totals,
+        other,
+        groups,
+        truncated,
+        scanned: selected.scanned,
+        matched: selected.matched() as u64,
+    })
+}
+
+/// By `orders`, else by the first calculation, the largest first; equal ones by their breakdowns. What has no value
+/// comes last either way.
+fn sort(shown: &mut [usize], spec: &Spec, by_group: &[Numbers], keys: &[Vec<Option<Value>>]) {
+    let formulas: Vec<(usize, Numbers)> = spec
+        .orders
+        .iter()
+        .filter_map(|order| match order.by {
+            OrderBy::Formula(place) => {
+                let count = keys.len();
+                let value = |group: usize| {
+                    let numbers: Vec<_> = by_group.iter().map(|numbers| numbers[group]).collect();
+                    formula(&spec.formulas[place], spec, &numbers)
+                };
+                Some((place, (0..count).map(value).collect()))
+            }
+            _ => None,
+        })
+        .collect();
+    let by_default = spec
+        .calculations
+        .iter()
+        .position(|calculation| calculation.op != CalculationOp::Heatmap)
+        .filter(|_| spec.orders.is_empty());
+    shown.sort_by(|a, b| {
+        let numbers = |numbers: &Numbers, descending: bool| {
+            let (a, b) = (numbers[*a], numbers[*b]);
+            let missing = a.is_none().cmp(&b.is_none());
+            let ascending = a.unwrap_or(0.0).total_cmp(&b.unwrap_or(0.0));
+            missing.then(if descending { ascending.reverse() } else { ascending })
+        };
+        let by_order = spec.orders.iter().map(|order| match order.by {
+            OrderBy::Calculation(place) => numbers(&by_group[place], order.descending),
+            OrderBy::Formula(place) => {
+                let found = formulas.iter().find(|(known, _)| *known == place);
+                numbers(&found.expect("worked out above").1, order.descending)
+            }
+            OrderBy::Breakdown(place) => {
+                let (a, b) = (&keys[*a][place], &keys[*b][place]);
+                let missing = a.is_none().cmp(&b.is_none());
+                missing.then(if order.descending { b.cmp(a) } else { a.cmp(b) })
+            }
+            OrderBy::Nothing => std::cmp::Ordering::Equal,
+        });
+        let by_default = by_default.map(|place| numbers(&by_group[place], true));
+        by_order
+            .chain(by_default)
+            .find(|ordering| ordering.is_ne())
+            .unwrap_or_else(|| keys[*a].cmp(&keys[*b]))
+    });
+}
+
+/// A formula of one group and step, from all calculations of it.
+fn formula(formula: &Named, spec: &Spec, numbers: &[Option<f64>]) -> Option<f64> {
+    let values: Vec<Option<Value>> = formula
+        .parsed
+        .columns()
+        .map(|name| {
+            let place = spec.calculations.iter().position(|calculation| calculation.key() == name);
+            numbers[place?].and_then(Value::float)
+        })
+        .collect();
+    let cells: Vec<_> = values.iter().map(|value| value.as_ref().map(Value::as_ref)).collect();
+    match formula.parsed.evaluate(&cells, 0)? {
+        Value::Bool(bool) => Some(f64::from(u8::from(bool))),
+        value => value.number(),
+    }
+}
+
+/// With formulas those alone, as Honeycomb shows them.
+fn result_keys(spec: &Spec) -> Vec<String> {
+    if spec.formulas.is_empty() {
+        return spec.calculations.iter().map(crate::spec::Calculation::key).collect();
+    }
+    spec.formulas.iter().map(|formula| formula.name.clone()).collect()
+}
+
+/// A HEATMAP has no series but its heatmap.
+fn series_keys(spec: &Spec) -> Vec<String> {
+    if !spec.formulas.is_empty() {
+        return result_keys(spec);
+    }
+    let is_line = |calculation: &&crate::spec::Calculation| calculation.op != CalculationOp::Heatmap;
+    spec.calculations.iter().filter(is_line).map(crate::spec::Calculation::key).collect()
+}
+
+fn cells(
+    spec: &Spec,
+    numbers: &[Option<f64>],
+    histograms: &[Option<Vec<Vec<u64>>>],
+    place: usize,
+) -> Vec<Cell> {
+    if !spec.formulas.is_empty() {
+        let values = spec.formulas.iter().map(|named| formula(named, spec, numbers).and_then(Value::float));
+        return values.map(Cell::Number).collect();
+    }
+    let cell = |(number, histogram): (&Option<f64>, &Option<Vec<Vec<u64>>>)| match histogram {
+        Some(histogram) => Cell::Histogram(histogram[place].clone()),
+        None => Cell::Number(number.and_then(Value::float)),
+    };
+    numbers.iter().zip(histograms).map(cell).collect()
+}
+
+/// `series`: by calculation, then by place and step.
+fn series_of(spec: &Spec, series: &[Numbers], place: usize, steps: usize) -> Vec<Vec<Option<Value>>> {
+    let of_place = |numbers: &Numbers| numbers[place * steps..][..steps].to_vec();
+    if !spec.formulas.is_empty() {
+        let at =
+            |step: usize| -> Vec<_> { series.iter().map(|numbers| numbers[place * steps + step]).collect() };
+        let line = |named: &Named| {
+            (0..steps).map(|step| formula(named, spec, &at(step)).and_then(Value::float)).collect()
+        };
+        return spec.formulas.iter().map(line).collect();
+    }
+    let is_line =
+        |(calculation, _): &(&crate::spec::Calculation, _)| calculation.op != CalculationOp::Heatmap;
+    let lines = spec.calculations.iter().zip(series).filter(is_line);
+    lines
+        .map(|(_, numbers)| {
+            of_place(numbers).into_iter().map(|number| number.and_then(Value::float)).collect()
+        })
+        .collect()
+}
+
+/// The filter that a dataset is.
+pub(crate) fn of_dataset(dataset: &str) -> Filter {
+    Filter { column: "service.name".to_owned(), op: FilterOp::Equal, values: vec![Value::from(dataset)] }
+}
+
+/// The column whose largest values exemplars have.
+pub(crate) const SLOWEST: &str = DURATION;
+
+impl<'a> Rows<'a> {
+    pub(crate) fn new(cells: &'a [u32], count: usize, mask: Option<&'a [bool]>) -> Self {
+        Self { cells, count, mask }
+    }
+}

@@ -1,0 +1,5 @@
+//! Honeycomb's query specification, parsed and run.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod spec;
