@@ -135,22 +135,29 @@ async fn serve(role: Role, env: &Env) -> anyhow::Result<()> {
 
 /// The last line of a process about each destination; the same counters as in `/ready`.
 fn tell_delivery(report: &serde_json::Value) {
-    for counters in report["destinations"].as_array().into_iter().flatten() {
+    let destinations =
+        [&report["destinations"], &report["logs"]["destinations"], &report["rollbar"]["destinations"]];
+    for counters in destinations.into_iter().filter_map(|it| it.as_array()).flatten() {
         tracing::info!(
             destination = counters["destination"].as_str(),
             offered = counters["offered"].as_u64(),
             delivered = counters["delivered"].as_u64(),
             refused = %counters["refused"],
             dropped = %counters["dropped"],
-            "spans"
+            "telemetry"
         );
     }
 }
 
-/// The console makes log lines only: it would store a trace of storing a trace.
+/// The console makes log lines only, and keeps them to itself: it would store a trace of storing a trace.
 fn exporting(role: Role, env: &Env) -> Env {
     match role {
-        Role::Console => env.clone().with("OTEL_TRACES_EXPORTER", "none"),
+        // An empty variable is one that is not set.
+        Role::Console => env
+            .clone()
+            .with("OTEL_TRACES_EXPORTER", "none")
+            .with("CLOUDWATCH_LOG_GROUP", "")
+            .with("ROLLBAR_ACCESS_TOKEN", ""),
         _ => env.clone(),
     }
 }

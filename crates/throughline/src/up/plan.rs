@@ -87,13 +87,26 @@ impl Plan {
     /// The environment of a role: what `up` has, under what the role needs to find the others.
     pub(crate) fn environment(&self, role: Role, database: Option<&Postgres>) -> Env {
         let mut env = self.env.clone().with("LISTEN", self.listen(role)).with(SUPERVISED, "1");
-        for (name, default) in [("LOG_FORMAT", "pretty"), ("OTEL_BSP_SCHEDULE_DELAY", EXPORT_INTERVAL_MS)] {
+        for (name, default) in [
+            ("LOG_FORMAT", "pretty"),
+            ("OTEL_BSP_SCHEDULE_DELAY", EXPORT_INTERVAL_MS),
+            ("OTEL_BLRP_SCHEDULE_DELAY", EXPORT_INTERVAL_MS),
+        ] {
             if env.get(name).is_none() {
                 env = env.with(name, default);
             }
         }
         if role != Role::Console {
-            env = env.with("CONSOLE_OTLP_ENDPOINT", self.otlp_http());
+            env = env
+                .with("CONSOLE_OTLP_ENDPOINT", self.otlp_http())
+                .with("CONSOLE_CLOUDWATCH_LOGS_ENDPOINT", self.url(Role::Console))
+                .with("CONSOLE_ROLLBAR_ENDPOINT", self.url(Role::Console))
+                // For the links from an error to its trace.
+                .with("CONSOLE_URL", self.public_console());
+            // Lines that did not leave in time do so at the next start.
+            if env.get("CLOUDWATCH_SPOOL_DIR").is_none() {
+                env = env.with("CLOUDWATCH_SPOOL_DIR", self.state.join("spool").display().to_string());
+            }
             // The console is the X-Ray daemon too, unless somebody has a real one.
             if env.get("AWS_XRAY_DAEMON_ADDRESS").is_none() {
                 env = env.with("AWS_XRAY_DAEMON_ADDRESS", address(self.ports.xray_daemon));
@@ -106,7 +119,6 @@ impl Plan {
         match role {
             Role::FrontendProxy => env
                 .with("GATEWAY_URL", self.url(Role::Gateway))
-                .with("CONSOLE_URL", self.public_console())
                 .with("WEB_DIR", folder("frontend-proxy/web/dist")),
             Role::Gateway => env
                 .with("ACTIVITIES_URL", self.url(Role::Activities))
@@ -139,8 +151,8 @@ impl Plan {
             "otlp_http": self.otlp_http(),
             "otlp_grpc": format!("http://{}", address(self.ports.otlp_grpc)),
             "xray_daemon": address(self.ports.xray_daemon),
-            "rollbar": null,
-            "cloudwatch_logs": null,
+            "rollbar": self.url(Role::Console),
+            "cloudwatch_logs": self.url(Role::Console),
             "database_urls": { "users": database.url(Role::Users), "activities": database.url(Role::Activities) },
             "pids": pids,
         })
