@@ -87,6 +87,10 @@ pub(crate) async fn forward(
         error => send_problem("gateway", error),
     })?;
 
+    if answer.status().is_server_error() {
+        // The gateway, or the service behind it, has told of the cause.
+        telemetry::current::cause_is_told();
+    }
     let mut response = HttpResponse::build(answer.status());
     for (name, value) in end_to_end(answer.headers()) {
         if !TRACE_ANSWER.contains(name) {

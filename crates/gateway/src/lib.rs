@@ -44,7 +44,7 @@ impl Application {
             app.app_data(Rc::new(Neighbours::new(&config)))
                 .app_data(keys.clone())
                 .app_data(Data::new(Cookies { secure: config.secure_cookie }));
-            routes::register(app);
+            routes::register(app, config.server.debug_routes);
         };
         Ok(Self { server: Server::bind(&server, Tracing::On, Ready::new(), routes)? })
     }

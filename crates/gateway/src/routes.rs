@@ -1,6 +1,7 @@
 //! One file per route; the paths are the original Cruddur's.
 
 mod auth;
+mod break_service;
 mod create_post;
 mod create_reply;
 mod list_home;
@@ -19,7 +20,7 @@ use service::Problem;
 use crate::error::Error;
 use crate::session::drop_refused_cookie;
 
-pub(crate) fn register(app: &mut ServiceConfig) {
+pub(crate) fn register(app: &mut ServiceConfig, debug_routes: bool) {
     app.service(web::resource("/rollbar/test").get(say_hello_to_rollbar::say_hello_to_rollbar)).service(
         web::scope("/api")
             .wrap(from_fn(drop_refused_cookie))
@@ -35,7 +36,15 @@ pub(crate) fn register(app: &mut ServiceConfig) {
             .service(web::resource("/users/@{handle}").get(show_user::show_user))
             .service(web::resource("/auth/sign-up").post(auth::sign_up))
             .service(web::resource("/auth/sign-in").post(auth::sign_in))
-            .service(web::resource("/auth/sign-out").post(auth::sign_out)),
+            .service(web::resource("/auth/sign-out").post(auth::sign_out))
+            .configure(|app| {
+                if debug_routes {
+                    app.service(
+                        web::resource("/debug/{service}/{what:error|panic}")
+                            .get(break_service::break_service),
+                    );
+                }
+            }),
     );
 }
 

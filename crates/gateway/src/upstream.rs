@@ -194,6 +194,20 @@ impl Upstreams {
         self.in_time(USERS, self.neighbours.users.post_no_content("/sign-out", &body, Some(token))).await
     }
 
+    /// `GET /debug/{what}` of the service.
+    pub(crate) async fn break_service(
+        &self,
+        service: &str,
+        what: &str,
+    ) -> Result<serde_json::Value, Problem> {
+        let (name, upstream) = match service {
+            ACTIVITIES => (ACTIVITIES, &self.neighbours.activities),
+            USERS => (USERS, &self.neighbours.users),
+            _ => return Err(Problem::not_found("there is no such service behind the gateway")),
+        };
+        self.in_time(name, upstream.get(&format!("/debug/{what}"), None)).await
+    }
+
     async fn feed(
         &self,
         path: &str,

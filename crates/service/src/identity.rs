@@ -228,7 +228,7 @@ fn authenticate(request: &HttpRequest) -> impl Future<Output = Result<Option<Sig
             None => return Ok(None),
         };
         let claims = keys.verify(&token).await?;
-        telemetry::current::set_user_id(&claims.sub.to_string());
+        telemetry::current::set_user(&claims.sub.to_string(), Some(&claims.handle));
         Ok(Some(SignedIn { id: UserId(claims.sub), handle: claims.handle, session: claims.jti, token }))
     }
 }

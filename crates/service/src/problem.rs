@@ -1,8 +1,8 @@
 //! Errors as callers see them: RFC 9457 problem details, with the trace id that leads to the cause.
 
+use std::any::Any;
 use std::borrow::Cow;
 use std::error::Error;
-use std::fmt::Write;
 
 use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
@@ -101,8 +101,19 @@ impl Problem {
 
     /// Our own failure. The cause is logged here, once, and recorded on the request's span; the caller gets the trace id.
     pub fn internal(cause: &(dyn Error + 'static)) -> Self {
-        tracing::error!(error = chain(cause), "request failed");
+        tracing::error!(error = cause, "request failed");
         telemetry::current::record_error(cause);
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "something broke on our side")
+    }
+
+    /// A handler panicked: the log line and its stack are told by the hook (`telemetry::init`), the span is marked here.
+    pub(crate) fn panicked(payload: &(dyn Any + Send)) -> Self {
+        #[derive(Debug, thiserror::Error)]
+        #[error("panicked: {0}")]
+        struct Panicked<'a>(&'a str);
+        let text = payload.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("without a text");
+        telemetry::current::record_error(&Panicked(text));
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "something broke on our side")
     }
 
@@ -114,7 +125,7 @@ impl Problem {
 
     /// The same, when the cause has not been logged yet: here, once.
     pub fn unavailable_because(cause: &(dyn Error + 'static)) -> Self {
-        tracing::error!(error = chain(cause), "request failed for now");
+        tracing::error!(error = cause, "request failed for now");
         telemetry::current::record_error(cause);
         Self::unavailable(cause.to_string())
     }
@@ -131,6 +142,11 @@ impl Problem {
 
     pub fn kind(&self) -> &str {
         &self.kind
+    }
+
+    /// Whether this body of a 5xx is a problem of a service like this one, which has logged its cause.
+    pub fn is_told(body: &[u8]) -> bool {
+        serde_json::from_slice::<Wire>(body).is_ok_and(|wire| wire.trace_id.is_some())
     }
 
     /// Another service's problem, to be handed on: `None` where the body is none.
@@ -171,15 +187,4 @@ impl Responder for Problem {
     fn respond_to(self, _: &HttpRequest) -> HttpResponse {
         self.error_response()
     }
-}
-
-/// `outer: inner: innermost`, in one line.
-fn chain(error: &dyn Error) -> String {
-    let mut line = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let _ = write!(line, ": {cause}");
-        source = cause.source();
-    }
-    line
 }

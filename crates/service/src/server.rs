@@ -24,7 +24,7 @@ pub use guard::{AllowedHosts, read_body};
 pub use json::payload_problem;
 pub use listen::Listen;
 
-use crate::Problem;
+use crate::{Problem, debug};
 
 /// Longer than awc keeps an idle connection (15 s), so that the client is the one who closes it: a request that
 /// crosses the server's close on the wire would be lost.
@@ -47,6 +47,8 @@ pub struct Settings {
     pub shutdown_deadline: Duration,
     /// Whether bodies with a `Content-Encoding` are let through to the handlers, who then must decode them.
     pub encoded_bodies: bool,
+    /// Whether `/debug/error` and `/debug/panic` are there to be asked: everywhere but in production.
+    pub debug_routes: bool,
     /// Set on every answer that does not say otherwise.
     pub response_headers: Vec<(HeaderName, HeaderValue)>,
 }
@@ -85,7 +87,8 @@ pub struct Server {
 }
 
 impl Settings {
-    /// Reads `LISTEN`, `ALLOWED_HOSTS`, `HTTP_WORKERS`, `HTTP_BODY_TIMEOUT` and `HTTP_SHUTDOWN_TIMEOUT` (milliseconds).
+    /// Reads `LISTEN`, `ALLOWED_HOSTS`, `HTTP_WORKERS`, `HTTP_BODY_TIMEOUT` and `HTTP_SHUTDOWN_TIMEOUT` (milliseconds), and
+    /// `THROUGHLINE_ENV`, of which only `production` matters here.
     pub fn from_env(default_listen: &str, env: &Env) -> Result<Self, ConfigError> {
         let default = Self::new(default_listen.parse().map_err(|e: listen::ListenError| {
             ConfigError::bad("LISTEN", default_listen, &e.to_string(), "127.0.0.1:4567")
@@ -100,6 +103,7 @@ impl Settings {
             workers,
             body_deadline: env.millis_or("HTTP_BODY_TIMEOUT", default.body_deadline)?,
             shutdown_deadline: env.millis_or("HTTP_SHUTDOWN_TIMEOUT", default.shutdown_deadline)?,
+            debug_routes: env.get("THROUGHLINE_ENV") != Some("production"),
             ..default
         })
     }
@@ -113,6 +117,7 @@ impl Settings {
             body_deadline: Duration::from_secs(10),
             shutdown_deadline: Duration::from_secs(10),
             encoded_bodies: false,
+            debug_routes: false,
             response_headers: Vec::new(),
         }
     }
@@ -168,6 +173,8 @@ impl Server {
     where
         C: Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
     {
+        // The console tells of others, not of itself.
+        let debug_routes = settings.debug_routes && !matches!(tracing, Tracing::Off);
         let limits = web::Data::new(settings.clone());
         let ready = web::Data::new(ready);
         let app = move |app: &mut web::ServiceConfig| {
@@ -189,6 +196,11 @@ impl Server {
                 .app_data(json::query_config())
                 .app_data(json::path_config())
                 .default_service(web::to(no_such_route))
+                .configure(|app| {
+                    if debug_routes {
+                        debug::register(app);
+                    }
+                })
                 .configure(configure.clone())
                 .wrap(from_fn(guard::guard));
             match &tracing {

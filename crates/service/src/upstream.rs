@@ -158,8 +158,14 @@ impl Upstream {
                 Problem::from_upstream(status, &body)
                     .unwrap_or_else(|| Problem::new(status, "upstream", format!("{name} answered {status}")))
             }
-            Failure::Refused(StatusCode::GATEWAY_TIMEOUT, _) => gateway_timeout(name),
-            Failure::Refused(status, _) => {
+            Failure::Refused(status, body) => {
+                // A problem with a trace id is one that its own service has told of.
+                if Problem::is_told(&body) {
+                    telemetry::current::cause_is_told();
+                }
+                if status == StatusCode::GATEWAY_TIMEOUT {
+                    return gateway_timeout(name);
+                }
                 tracing::warn!(upstream = name, status = status.as_u16(), "upstream failed");
                 bad_gateway(format!("{name} answered {status}"))
             }

@@ -2,14 +2,15 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use env::{ConfigError, Env};
 use opentelemetry::KeyValue;
-use sinks::xray::DaemonAddress;
+use sinks::{cloudwatch, rollbar, xray::DaemonAddress};
 use tracing_subscriber::filter::Targets;
 
 use crate::Sampler;
+use crate::attributes::SERVICE_INSTANCE_ID;
 use crate::export::ExportConfig;
 
 /// How a process names itself, what it keeps and where its log lines go.
@@ -28,6 +29,10 @@ pub struct Config {
     /// Baggage keys that may leave this process; none, unless the operator names some (`BAGGAGE_ALLOWED_KEYS`).
     pub baggage_allowed: Vec<String>,
     pub log: LogConfig,
+    /// Where errors go.
+    pub rollbar: rollbar::Config,
+    /// Where log lines go besides standard output.
+    pub logs: cloudwatch::Config,
     pub(crate) export: ExportConfig,
 }
 
@@ -73,8 +78,19 @@ impl Config {
             disabled: env.flag("OTEL_SDK_DISABLED")?.unwrap_or(false),
             baggage_allowed: env.get("BAGGAGE_ALLOWED_KEYS").map(list).unwrap_or_default(),
             log: LogConfig::from_env(env)?,
+            rollbar: rollbar::Config::from_env(env)?,
+            logs: cloudwatch::Config::from_env(env)?,
             export: ExportConfig::from_env(env)?,
         })
+    }
+}
+
+impl Config {
+    /// `service.instance.id` as the operator says it, else one of this process, the same whoever asks.
+    pub(crate) fn instance_id(&self) -> String {
+        static OURS: LazyLock<String> = LazyLock::new(|| uuid::Uuid::new_v4().to_string());
+        let named = self.resource_attributes.iter().rfind(|it| it.key.as_str() == SERVICE_INSTANCE_ID);
+        named.map_or_else(|| OURS.clone(), |it| it.value.as_str().into_owned())
     }
 }
 

@@ -7,6 +7,7 @@ pub mod current;
 pub mod postgres;
 
 mod config;
+mod errors;
 mod init;
 mod task;
 // What they stand on, from the header to the queue.
@@ -19,6 +20,7 @@ mod sampling;
 mod sanitize;
 
 pub use config::{Config, LogConfig, LogFormat, LogOutput};
-pub use init::{FlushReport, Guard, InitError, delivery_report, init, init_with, relay};
+pub use errors::ROLLBAR;
+pub use init::{FlushReport, Guard, InitError, delivery_report, init, init_with, relay, relay_item};
 pub use sampling::Sampler;
 pub use task::{background_root, block, spawn, untraced};

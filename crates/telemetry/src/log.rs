@@ -6,21 +6,24 @@
 use std::cell::RefCell;
 use std::fmt::{self, Write as _};
 use std::io::{IsTerminal, Write as _};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use chrono::DateTime;
 use opentelemetry::Context as OtelContext;
 use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceId};
+use sinks::cloudwatch::{Logs, is_about_us};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_log::NormalizeEvent;
 use tracing_subscriber::layer::{Context, Layer};
 
+use crate::current;
+use crate::errors;
 use crate::propagation::traceparent::write_hex;
 use crate::{Config, LogFormat, LogOutput};
 
-/// sqlx tells server notices under this target; query plans arrive that way, with literals in them.
-const NOTICE_TARGET: &str = "sqlx::postgres::notice";
+/// sqlx tells what the server says under this target; query plans arrive that way, with literals in them.
+pub(crate) const NOTICE_TARGET: &str = "sqlx::postgres::notice";
 
 /// Where every event ends: it becomes a log line, and goes no further.
 ///
@@ -33,15 +36,18 @@ pub(crate) struct Events {
     /// A terminal shows them; a file or a pipe would keep their bytes.
     colours: bool,
     output: LogOutput,
+    /// CloudWatch Logs: the JSON line, whatever the output's look.
+    logs: Option<Logs>,
 }
 
 impl Events {
-    pub(crate) fn new(config: &Config) -> Self {
+    pub(crate) fn new(config: &Config, logs: Option<Logs>) -> Self {
         Self {
             service: config.service_name.clone(),
             format: config.log.format,
             colours: matches!(config.log.output, LogOutput::Stdout) && std::io::stdout().is_terminal(),
             output: config.log.output.clone(),
+            logs,
         }
     }
 }
@@ -58,22 +64,40 @@ impl<S: Subscriber> Layer<S> for Events {
             return false;
         }
         if target == NOTICE_TARGET {
+            crate::postgres::plan::notice(event);
             return false;
         }
         let line = Line { event, metadata, service: &self.service, ids: Ids::current() };
-        BUFFER.with_borrow_mut(|buffer| {
-            buffer.clear();
-            match self.format {
-                LogFormat::Json => line.json(buffer),
-                LogFormat::Pretty => line.pretty(buffer, self.colours),
-            }
-            match &self.output {
-                LogOutput::Lines(write) => write(buffer),
-                // Nobody is left to be told that standard output is closed.
-                LogOutput::Stdout => drop(std::io::stdout().lock().write_all(buffer.as_bytes())),
-            }
+        errors::line(event, metadata, line.ids.trace, line.ids.span);
+        BUFFER.with(|buffer| match buffer.try_borrow_mut() {
+            Ok(mut buffer) => self.write(&line, &mut buffer),
+            // A value that panicked while it was written: the panic is told, in the middle of that line.
+            Err(_) => self.write(&line, &mut String::new()),
         });
         false
+    }
+}
+
+impl Events {
+    fn write(&self, line: &Line<'_>, buffer: &mut String) {
+        buffer.clear();
+        if self.format == LogFormat::Json || self.logs.is_some() {
+            let now = line.json(buffer);
+            if let Some(logs) = &self.logs
+                && !is_about_us(line.metadata.target(), buffer)
+            {
+                logs.write(now.as_millis() as i64, buffer.trim_end());
+            }
+        }
+        if self.format == LogFormat::Pretty {
+            buffer.clear();
+            line.pretty(buffer, self.colours);
+        }
+        match &self.output {
+            LogOutput::Lines(write) => write(buffer),
+            // Nobody is left to be told that standard output is closed.
+            LogOutput::Stdout => drop(std::io::stdout().lock().write_all(buffer.as_bytes())),
+        }
     }
 }
 
@@ -107,10 +131,11 @@ struct Line<'a> {
 }
 
 impl Line<'_> {
-    fn json(&self, out: &mut String) {
+    /// Gives the line's time, since 1970.
+    fn json(&self, out: &mut String) -> Duration {
         let metadata = self.metadata;
         out.push_str("{\"timestamp\":\"");
-        timestamp(out);
+        let now = timestamp(out);
         out.push_str("\",\"level\":\"");
         out.push_str(metadata.level().as_str());
         out.push_str("\",\"service\":");
@@ -128,8 +153,21 @@ impl Line<'_> {
             let (epoch, random) = trace.split_at(8);
             out.extend([",\"xray_trace_id\":\"1-", epoch, "-", random, "\""]);
         }
+        current::with_server(|request| {
+            let Some(request) = request else { return };
+            out.extend([",\"request_id\":\"", hex(&request.request_id.to_bytes(), &mut [0; 32]), "\""]);
+            if let Some(route) = request.route() {
+                out.push_str(",\"route\":");
+                string(out, route);
+            }
+            if let Some(user) = &*request.user.borrow() {
+                out.push_str(",\"user_id\":");
+                string(out, &user.id);
+            }
+        });
         self.event.record(&mut JsonFields(out));
         out.push_str("}\n");
+        now
     }
 
     fn pretty(&self, out: &mut String, colours: bool) {
@@ -156,8 +194,18 @@ struct JsonFields<'a>(&'a mut String);
 
 impl JsonFields<'_> {
     fn key(&mut self, field: &Field) {
-        const OURS: [&str; 7] =
-            ["timestamp", "level", "service", "target", "trace_id", "span_id", "xray_trace_id"];
+        const OURS: [&str; 10] = [
+            "timestamp",
+            "level",
+            "service",
+            "target",
+            "trace_id",
+            "span_id",
+            "xray_trace_id",
+            "request_id",
+            "route",
+            "user_id",
+        ];
         let out = &mut *self.0;
         out.push(',');
         out.push('"');
@@ -318,7 +366,7 @@ struct Clock {
 }
 
 /// RFC 3339 in UTC with microseconds.
-fn timestamp(out: &mut String) {
+fn timestamp(out: &mut String) -> Duration {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     CLOCK.with_borrow_mut(|clock| {
         if clock.second != now.as_secs() {
@@ -333,6 +381,7 @@ fn timestamp(out: &mut String) {
     out.push('.');
     out.extend(digits.map(char::from));
     out.push('Z');
+    now
 }
 
 #[cfg(test)]
@@ -348,7 +397,7 @@ mod tests {
             let lines = Arc::clone(&lines);
             LogOutput::Lines(Arc::new(move |line: &str| lines.lock().unwrap().push_str(line)))
         };
-        let events = Events { service: "test".to_owned(), format, colours: false, output };
+        let events = Events { service: "test".to_owned(), format, colours: false, output, logs: None };
         tracing::subscriber::with_default(tracing_subscriber::registry().with(events), f);
         let lines = lines.lock().unwrap();
         let timeless = lines.lines().map(|line| line.split_once('Z').map_or(line, |(_, rest)| rest));

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::io;
 use std::mem;
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::str::FromStr;
@@ -17,7 +18,7 @@ use actix_web::http::header::{ALLOW, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_T
 use actix_web::middleware::Next;
 use actix_web::{Error, ResponseError, web};
 use bytes::{Bytes, BytesMut};
-use futures::Stream;
+use futures::{FutureExt as _, Stream};
 use tokio::time::Sleep;
 
 use super::Settings;
@@ -88,7 +89,9 @@ pub(super) async fn guard<B: MessageBody + 'static>(
         };
         *request.parts_mut().1 = Payload::Stream { payload: Box::pin(bounded) };
     }
-    let response = next.call(request).await?;
+    // A panic would close the connection without an answer; this way the caller learns the trace id.
+    let called = AssertUnwindSafe(next.call(request)).catch_unwind().await;
+    let response = called.unwrap_or_else(|payload| Err(Problem::panicked(&*payload).into()))?;
     // actix answers a wrong method with an empty body.
     let response = if response.status() == StatusCode::METHOD_NOT_ALLOWED
         && matches!(response.response().body().size(), BodySize::None | BodySize::Sized(0))

@@ -1,6 +1,8 @@
 //! A queue per destination, and the thread that resolves, scrubs and encodes, so that no request waits for it.
 
+use std::backtrace::Backtrace;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, TrySendError, channel, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -61,6 +63,8 @@ struct Shared {
     level: Level,
     limiter: Mutex<Limiter>,
     counts: Mutex<Report>,
+    /// A stack is being resolved.
+    resolving: AtomicBool,
     /// In the order of the destinations.
     queues: Vec<Queue>,
     /// The same for items of browsers; where it is `None` both take the same token, and the same queue.
@@ -87,6 +91,7 @@ impl Rollbar {
             level: config.level.unwrap_or(Level::Error),
             limiter: Mutex::new(Limiter::new(config.items_per_minute.max(1))),
             counts: Mutex::default(),
+            resolving: AtomicBool::new(false),
             queues: config.destinations.iter().map(queue).collect::<io::Result<_>>()?,
             browser_queues: config.destinations.iter().map(browser_queue).collect::<io::Result<_>>()?,
         });
@@ -111,6 +116,13 @@ impl Rollbar {
         *(if admitted { &mut counts.admitted } else { &mut counts.suppressed }) += 1;
         drop(counts);
         admitted.then_some(item)
+    }
+
+    /// The stack of the caller, for an item that was admitted. `None` while another one is being resolved: the standard library
+    /// holds one lock for both, and a request must not wait for it.
+    pub fn stack(&self) -> Option<Backtrace> {
+        let free = !self.shared.resolving.load(Ordering::Relaxed);
+        free.then(Backtrace::force_capture)
     }
 
     /// Never waits: one that finds no room is dropped and counted.
@@ -216,7 +228,9 @@ impl Shared {
     }
 
     fn offer(&self, encoder: &Encoder, item: Item) {
+        self.resolving.store(item.backtrace.is_some(), Ordering::Relaxed);
         let body = bytes::Bytes::from(encoder.item(item));
+        self.resolving.store(false, Ordering::Relaxed);
         for queue in &self.queues {
             let _counted = queue.offer(Payload::new(body.clone(), 1));
         }

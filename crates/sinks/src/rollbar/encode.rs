@@ -158,7 +158,7 @@ impl Encoder {
             custom.extend(fields);
         }
         custom.insert("service".to_owned(), self.process.service.as_str().into());
-        custom.insert("target".to_owned(), item.target.into());
+        custom.insert("target".to_owned(), item.target.as_str().into());
         if let Some(trace_id) = &item.trace_id {
             custom.extend(self.places(trace_id, &self.process.service));
         }

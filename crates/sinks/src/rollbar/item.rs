@@ -21,7 +21,7 @@ pub struct Item {
     pub level: Level,
     pub time: SystemTime,
     /// The module that said it.
-    pub target: &'static str,
+    pub target: String,
     /// What was said: the log line's message.
     pub message: String,
     /// The error that was caught, then what it came from. Empty: the item is a message.
@@ -87,12 +87,12 @@ pub struct Process {
 }
 
 impl Item {
-    pub fn new(level: Level, target: &'static str, message: impl Into<String>) -> Self {
+    pub fn new(level: Level, target: &str, message: impl Into<String>) -> Self {
         Self {
             uuid: Uuid::new_v4(),
             level,
             time: SystemTime::now(),
-            target,
+            target: target.to_owned(),
             message: message.into(),
             causes: Vec::new(),
             backtrace: None,
@@ -110,7 +110,7 @@ impl Item {
     /// What makes two items the same fault: where it was said, what was said and the classes of the errors; not the
     /// numbers, ids and quoted words in it, nor lines, which move with every release.
     pub(super) fn fault(&self, service: &str) -> String {
-        let mut text = [service, "\n", self.target, "\n"].concat();
+        let mut text = [service, "\n", &self.target, "\n"].concat();
         without_particulars(&self.message, &mut text);
         for cause in &self.causes {
             text.extend(["\n", &cause.class, "\n"]);

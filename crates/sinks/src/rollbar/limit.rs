@@ -29,7 +29,7 @@ struct Fault {
     suppressed: u64,
     /// To tell of them, if nothing more comes.
     level: Level,
-    target: &'static str,
+    target: String,
     title: String,
 }
 
@@ -53,7 +53,7 @@ impl Limiter {
             sent: 0,
             suppressed: 0,
             level: item.level,
-            target: item.target,
+            target: item.target.clone(),
             title: String::new(),
         });
         if fault.is_over(now) {
@@ -112,7 +112,7 @@ impl Fault {
         Item {
             fingerprint: fingerprint.to_owned(),
             suppressed,
-            ..Item::new(self.level, self.target, std::mem::take(&mut self.title))
+            ..Item::new(self.level, &self.target, std::mem::take(&mut self.title))
         }
     }
 }

@@ -6,7 +6,7 @@
 mod edge;
 mod server_span;
 
-use std::cell::{Cell, RefCell};
+use std::cell::OnceCell;
 use std::future::{Future, Ready, ready};
 use std::mem;
 use std::pin::Pin;
@@ -14,7 +14,8 @@ use std::rc::Rc;
 use std::task::{Poll, ready};
 
 use actix_web::body::{BodySize, MessageBody};
-use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
+use actix_web::dev::{ResourceMap, Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
+use actix_web::error::InternalError;
 use actix_web::web::Bytes;
 use actix_web::{Error, HttpMessage};
 use opentelemetry::baggage::BaggageExt;
@@ -26,7 +27,8 @@ use tracing_actix_web::{StreamSpan, TracingLogger};
 pub use edge::EdgePolicy;
 
 use crate::attributes::ERROR_TYPE;
-use crate::current::{self, Server};
+use crate::current::{self, Place, Server};
+use crate::errors;
 use crate::init::state;
 use crate::propagation::traceparent::Traceparent;
 use crate::propagation::{Caller, Incoming, respond};
@@ -53,6 +55,8 @@ pub struct Trace {
 pub struct TraceService<S> {
     inner: S,
     edge: Option<Rc<EdgePolicy>>,
+    /// The application's, taken from the first request.
+    routes: OnceCell<Rc<ResourceMap>>,
 }
 
 type Logged<S> = <TracingLogger<ServerSpan> as Transform<S, ServiceRequest>>::Transform;
@@ -71,7 +75,7 @@ where
 
     fn new_transform(&self, service: S) -> Self::Future {
         let logged = TracingLogger::<ServerSpan>::new().new_transform(service).into_inner();
-        ready(logged.map(|inner| TraceService { inner, edge: self.edge.clone() }))
+        ready(logged.map(|inner| TraceService { inner, edge: self.edge.clone(), routes: OnceCell::new() }))
     }
 }
 
@@ -96,17 +100,20 @@ where
         if let Some(stranger) = start.link {
             request.extensions_mut().insert(Stranger(stranger));
         }
+        let routes = self.routes.get_or_init(|| Rc::new(request.resource_map().clone()));
+        let place = Place::new(request.path(), routes);
+        let asked = errors::asked(&request);
         let inner = self.inner.call(request);
         if let Some(context) = server_span::take_started() {
             // TracingLogger enters the span around every poll, and with it the span's Context.
             let answer = Traceparent::from(context.span().span_context());
-            let server =
-                Some(Rc::new(Server { context, user_known: Cell::new(false), told: RefCell::default() }));
+            let server = Some(Rc::new(Server::new(context, answer.span_id, place, asked)));
             return TraceFuture { inner, unsampled: None, server, answer };
         }
         let caller = Traceparent::from(start.context.span().span_context());
         let answer = Traceparent { span_id: new_span_id(), ..caller };
-        TraceFuture { inner, unsampled: Some(start.context), server: None, answer }
+        let server = Some(Rc::new(Server::new(start.context.clone(), answer.span_id, place, asked)));
+        TraceFuture { inner, unsampled: Some(start.context), server, answer }
     }
 }
 
@@ -169,6 +176,7 @@ pin_project! {
             // Ready takes it: what is still here was dropped in the middle (a time limit, a failed write).
             if let Some(server) = this.project().server.take() {
                 server.context.span().set_attribute(KeyValue::new(ERROR_TYPE, "cancelled"));
+                errors::left(&server);
             }
         }
     }
@@ -189,16 +197,30 @@ where
             this.inner.poll(cx)
         };
         let outcome = ready!(polled);
-        this.server.take();
+        let server = this.server.take();
         let context = this.unsampled.take();
         Poll::Ready(match outcome {
             Ok(mut response) => {
+                if let Some(server) = server {
+                    errors::answered(&server, &response);
+                }
                 if this.answer.trace_id != TraceId::INVALID {
                     respond(*this.answer, response.headers_mut());
                 }
                 Ok(response.map_body(|_, inner| TracedBody { inner, context }))
             }
-            Err(error) => Err(error),
+            Err(error) => {
+                // An error that passed every handler: its answer is written here, where the trace is known.
+                let _context = server.as_ref().map(|server| server.context.clone().attach());
+                let mut response = error.error_response();
+                if this.answer.trace_id != TraceId::INVALID {
+                    respond(*this.answer, response.headers_mut());
+                }
+                if let Some(server) = server {
+                    errors::left(&server);
+                }
+                Err(InternalError::from_response(error, response).into())
+            }
         })
     }
 }
@@ -229,7 +251,7 @@ impl<B: MessageBody> MessageBody for TracedBody<B> {
     }
 }
 
-/// Which SERVER span `current::set_user_id` means, for the time of one poll.
+/// Which request `current::set_user_id` means, for the time of one poll.
 struct ServerScope(Option<Rc<Server>>);
 
 impl ServerScope {
