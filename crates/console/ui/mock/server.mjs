@@ -8,9 +8,10 @@ import { dirname, extname, join, normalize } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 
-import { homeFeed, large, random, someTraces, toApi, toSummary, trace } from './traces.mjs';
+import { columnsOf, compare, rowsOf, run, serviceMap, valuesOf } from './query.mjs';
+import { anHour, homeFeed, large, random, someTraces, toApi, toSummary, trace } from './traces.mjs';
 
-const DIST = join(dirname(fileURLToPath(import.meta.url)), '..', 'dist');
+const DIST = process.env.CONSOLE_UI_DIR ?? join(dirname(fileURLToPath(import.meta.url)), '..', 'dist');
 const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.map': 'application/json' };
 
 /** The policy that the console sends (api/ui.rs). */
@@ -20,14 +21,18 @@ const CSP = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-u
 export async function start({ port = 4380, traces = [] } = {}) {
   const byId = new Map();
   const watchers = new Set();
+  let rows = null;
+  const known = () => (rows ??= rowsOf([...byId.values()]));
   const arrive = (each) => {
-    const known = byId.get(each.traceId);
-    byId.set(each.traceId, known ? { ...known, spans: [...known.spans, ...each.spans] } : each);
+    const before = byId.get(each.traceId);
+    byId.set(each.traceId, before ? { ...before, spans: [...before.spans, ...each.spans] } : each);
+    rows = null;
     for (const watcher of watchers) watcher(each.traceId);
   };
-  traces.forEach(arrive);
 
-  const server = createServer((request, response) => {
+  traces.forEach(arrive);
+  const saved = new Map(SAVED.map((each) => [each.name, each]));
+  const server = createServer(async (request, response) => {
     const url = new URL(request.url ?? '/', 'http://mock');
     const query = url.searchParams;
     const [, , , traceId, , spanId] = url.pathname.split('/');
@@ -59,6 +64,25 @@ export async function start({ port = 4380, traces = [] } = {}) {
       const span = toApi(found).spans.find(({ span_id }) => span_id === spanId);
       return span ? json(response, 200, span) : problem(response, 404, 'Not found', 'there is no such span');
     }
+    if (request.method === 'POST' || request.method === 'PUT') {
+      const text = await new Promise((resolve) => {
+        let all = '';
+        request.on('data', (chunk) => (all += chunk)).on('end', () => resolve(all));
+      });
+      const body = JSON.parse(text || '{}');
+      if (url.pathname === '/api/query') return json(response, 200, run(known(), body));
+      if (url.pathname === '/api/query/compare') return json(response, 200, compare(known(), body));
+      if (url.pathname.startsWith('/api/queries/')) {
+        saved.set(traceId, { name: traceId, file: `queries/${traceId}.json`, ...body });
+        return json(response, 200, saved.get(traceId));
+      }
+    }
+    if (url.pathname === '/api/columns') return json(response, 200, { columns: columnsOf(known(), query.get('dataset')) });
+    if (url.pathname === '/api/columns/values') return json(response, 200, { values: valuesOf(known(), query.get('column'), query.get('prefix') ?? '', Number(query.get('limit') ?? 20)) });
+    if (url.pathname === '/api/datasets') return json(response, 200, { datasets: [...new Set(known().map((row) => row['service.name']))].sort() });
+    if (url.pathname === '/api/queries') return json(response, 200, { queries: [...saved.values()] });
+    if (url.pathname === '/api/service-map') return json(response, 200, serviceMap(known()));
+    if (url.pathname === '/api/errors') return json(response, 200, { groups: [], next: null });
     if (url.pathname === '/api/stats') return json(response, 200, stats(byId));
     return file(response, url.pathname);
   });
@@ -69,6 +93,16 @@ export async function start({ port = 4380, traces = [] } = {}) {
   };
   return { url: `http://127.0.0.1:${server.address().port}`, arrive, stop };
 }
+
+const SAVED = [
+  {
+    name: 'latency-by-user-id',
+    title: 'Latency by UserID',
+    description: 'Who waits longest',
+    file: 'queries/latency-by-user-id.json',
+    query: { calculations: [{ op: 'HEATMAP', column: 'duration_ms' }, { op: 'P95', column: 'duration_ms' }], filters: [{ column: 'app.user_id', op: 'exists' }], breakdowns: ['app.user_id'], orders: [{ op: 'P95', column: 'duration_ms', order: 'descending' }], limit: 20, time_range: 3_600 },
+  },
+];
 
 /** Traces as they should not be. */
 export function oddTraces(nowMs) {
@@ -126,7 +160,7 @@ function problem(response, status, title, detail) {
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const { late, loop } = oddTraces(Date.now());
   const next = random(Date.now());
-  const { url, arrive } = await start({ traces: [...someTraces(Date.now()), large(random(8), Date.now() - 600_000, 12_000), late, loop] });
+  const { url, arrive } = await start({ port: Number(process.argv[2] ?? 4380), traces: [...anHour(Date.now()), ...someTraces(Date.now()), large(random(8), Date.now() - 10_800_000, 12_000), late, loop] });
   setInterval(() => arrive(homeFeed(next, Date.now() - 100, { slow: next() > 0.9 ? 9 : 1, fail: next() > 0.95 })), 2_000);
   process.stdout.write(`${url}\nwithout a root: ${url}/trace/${late.traceId}\nwith a loop:    ${url}/trace/${loop.traceId}\n`);
 }

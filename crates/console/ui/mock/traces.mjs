@@ -70,8 +70,7 @@ const HOME_SQL = `SELECT activity.uuid, activity.user_uuid, activity.message, ac
 const USERS_SQL = `SELECT uuid, handle, display_name FROM users WHERE uuid = ANY($1)`;
 
 /** A click on the home feed, from the browser to Postgres. `slow` stretches the database's part. */
-export function homeFeed(next, startMs, { slow = 1, fail = false, late = false } = {}) {
-  const user = '0f8a6a53-6f0c-4c9f-9a84-4f2b7f1f4a11';
+export function homeFeed(next, startMs, { slow = 1, fail = false, late = false, user = '0f8a6a53-6f0c-4c9f-9a84-4f2b7f1f4a11' } = {}) {
   return trace(next, startMs, (add) => {
     const j = () => 0.8 + next() * 0.5;
     const query = 4_200 * slow * j();
@@ -177,6 +176,19 @@ export function someTraces(nowMs) {
     else traces.push(homeFeed(next, at, { slow: i % 9 === 7 ? 12 : 1, fail: i === 31 }));
   }
   return traces;
+}
+
+/** An hour of it, with a quarter of an hour in which everything of one user is slow. */
+export function anHour(nowMs) {
+  const next = random(7);
+  const users = Array.from({ length: 24 }, () => `${hex(next, 4)}-6f0c-4c9f-9a84-${hex(next, 6)}`);
+  return Array.from({ length: 1_200 }, (_, at) => {
+    const start = nowMs - 3_600_000 + (at + next()) * 3_000;
+    if (at % 9 === 5) return signIn(next, start, { wrong: next() > 0.9 });
+    const user = users[Math.floor(next() ** 2 * users.length)];
+    const isBad = user === users[3] && at > 500 && at < 800;
+    return homeFeed(next, start, { slow: isBad ? 14 + next() * 8 : next() > 0.96 ? 4 : 1, fail: next() > (isBad ? 0.7 : 0.985), user });
+  });
 }
 
 const KINDS = ['unspecified', 'internal', 'server', 'client', 'producer', 'consumer'];

@@ -1,0 +1,153 @@
+import { count, plural } from '../shared/format';
+import { Link } from '../shared/Link';
+import { Icon } from '../shared/marks';
+import { useAsked } from '../shared/useAsked';
+import { compare, runQuery } from './calls';
+import type { Comparison } from './calls';
+import { amount, timeLabel } from './chart';
+import { percent, rank, telling } from './rank';
+import { filterOf } from './spec';
+import type { Box, Filter, Spec } from './spec';
+
+interface Props {
+  readonly spec: Spec;
+  readonly dataset: string | null;
+  readonly box: Box;
+  /** The time that the query covered when it was asked, so that the comparison is of the same. */
+  readonly shown: { readonly start: number; readonly end: number };
+  readonly onFilter: (filters: readonly Filter[]) => void;
+  readonly onBreakdown: (column: string) => void;
+  readonly onZoom: (start: number, end: number) => void;
+  readonly onClose: () => void;
+}
+
+/** Columns shown: those after them hardly differ. */
+const MOST_COLUMNS = 24;
+
+/** What is different inside of a box, the clearest first. A click makes it a condition. */
+export function Differs({ spec, dataset, box, shown, onFilter, onBreakdown, onZoom, onClose }: Props) {
+  const within: Spec = { ...withoutTime(spec), start_time: shown.start, end_time: shown.end };
+  const key = JSON.stringify([spec.filters, spec.filter_combination, spec.calculated_fields, dataset, box]);
+  const { answer, problem, isAsking } = useAsked(key, (signal) => compare(within, dataset, box, signal));
+  const only = () => onFilter([{ column: box.column, op: '>=', value: round(box.min) }, { column: box.column, op: '<', value: round(box.max) }]);
+  return (
+    <aside className="differs" aria-label="What differs" aria-busy={isAsking}>
+      <header>
+        <h2>What differs in the box</h2>
+        <button type="button" className="quiet" aria-label="Close" title="Close (Esc)" onClick={onClose}>
+          <Icon name="close" />
+        </button>
+      </header>
+      <p className="differs-box">
+        <code>{box.column}</code> {amount(box.min, box.column)} – {amount(box.max, box.column)}, {timeLabel(box.start, 1)} – {timeLabel(box.end, 1)}
+      </p>
+      {answer && (
+        <p className="differs-sides">
+          <span className="inside">
+            <b>{count(answer.inside)}</b> inside
+          </span>
+          <span className="outside">
+            <b>{count(answer.outside)}</b> outside
+          </span>
+        </p>
+      )}
+      <p className="differs-tools">
+        <button type="button" className="link" onClick={only}>
+          Only these values
+        </button>
+        <button type="button" className="link" onClick={() => onZoom(box.start, box.end)}>
+          Zoom to this time
+        </button>
+      </p>
+      {problem && (
+        <p className="bad" role="alert">
+          {problem}
+        </p>
+      )}
+      <Inside spec={within} dataset={dataset} box={box} />
+      {answer && <Columns comparison={answer} onFilter={onFilter} onBreakdown={onBreakdown} />}
+    </aside>
+  );
+}
+
+function Columns({ comparison, onFilter, onBreakdown }: { comparison: Comparison; onFilter: Props['onFilter']; onBreakdown: Props['onBreakdown'] }) {
+  const ranked = rank(comparison.columns).slice(0, MOST_COLUMNS);
+  if (comparison.inside === 0) return <p className="soft">No span is in the box.</p>;
+  if (comparison.outside === 0) return <p className="soft">Every span is in the box: there is nothing to compare with.</p>;
+  return (
+    <ol>
+      {ranked.map((difference) => (
+        <li key={difference.column} className="difference">
+          <h3>
+            <code title={difference.column}>{difference.column}</code>
+            <button type="button" className="link" title={`Group by ${difference.column}`} onClick={() => onBreakdown(difference.column)}>
+              group by
+            </button>
+          </h3>
+          <ul>
+            {telling(difference).map(({ value, inside, outside }) => (
+              <li key={JSON.stringify(value)}>
+                <button type="button" className="difference-value" title={`Only ${difference.column} = ${value}: ${percent(inside)} inside, ${percent(outside)} outside`} onClick={() => onFilter([filterOf(difference.column, value)])}>
+                  <span>{value === null ? <em>none</em> : String(value)}</span>
+                  <small>
+                    <b>{percent(inside)}</b> {percent(outside)}
+                  </small>
+                  <i className="inside" style={{ width: `${100 * inside}%` }} />
+                  <i className="outside" style={{ width: `${100 * outside}%` }} />
+                </button>
+                <button type="button" className="not" title="Without these" aria-label={`Without ${difference.column} = ${value}`} onClick={() => onFilter([filterOf(difference.column, value, '!=')])}>
+                  ≠
+                </button>
+              </li>
+            ))}
+          </ul>
+        </li>
+      ))}
+    </ol>
+  );
+}
+
+/** The traces of the slowest spans in the box. */
+function Inside({ spec, dataset, box }: { spec: Spec; dataset: string | null; box: Box }) {
+  const key = JSON.stringify([spec.filters, dataset, box]);
+  const { answer } = useAsked(key, (signal) =>
+    runQuery(
+      {
+        calculations: [{ op: 'MAX', column: box.column }],
+        breakdowns: ['trace.trace_id'],
+        // OR binds the query's own conditions to each other, and a box is one more that has to hold.
+        filters: [...(spec.filter_combination === 'OR' ? [] : (spec.filters ?? [])), { column: box.column, op: '>=', value: box.min }, { column: box.column, op: '<', value: box.max }],
+        ...(spec.calculated_fields && { calculated_fields: spec.calculated_fields }),
+        orders: [{ op: 'MAX', column: box.column, order: 'descending' }],
+        limit: 5,
+        start_time: Math.floor(box.start),
+        end_time: Math.ceil(box.end),
+      },
+      dataset,
+      signal,
+    ),
+  );
+  if (!answer || answer.rows.length === 0) return null;
+  return (
+    <div className="inside-traces">
+      <span className="soft">{plural(answer.groups ?? answer.rows.length, 'trace')}:</span>
+      {answer.rows.map((row) => {
+        const value = row.values[`MAX(${box.column})`];
+        return (
+          <Link key={String(row.group['trace.trace_id'])} to={`/trace/${row.group['trace.trace_id']}`} title={`Trace ${row.group['trace.trace_id']}`}>
+            {typeof value === 'number' ? amount(value, box.column) : 'open'}
+          </Link>
+        );
+      })}
+    </div>
+  );
+}
+
+function withoutTime({ time_range: _range, start_time: _start, end_time: _end, granularity: _granularity, ...rest }: Spec): Spec {
+  return rest;
+}
+
+/** Six digits are enough for a bound that was drawn by hand. */
+function round(value: number): number {
+  return Number(value.toPrecision(6));
+}

@@ -1,0 +1,92 @@
+// The console's query API: ../../../README.md says what each answers.
+
+import { get, send } from '../shared/api';
+import type { Heatmap } from './chart';
+import type { Box, Spec, Value } from './spec';
+import type { Column } from './text';
+
+export interface Row {
+  readonly group: Readonly<Record<string, Value | null>>;
+  /** By the key of the calculation; of a heatmap, how many in each of its bins. */
+  readonly values: Readonly<Record<string, number | null | readonly number[]>>;
+  /** Trace ids. */
+  readonly exemplars: readonly string[];
+  /** A value for each of the answer's `times`. */
+  readonly series: Readonly<Record<string, readonly (number | null)[]>>;
+}
+
+export interface Answer {
+  readonly query: Spec;
+  /** Seconds since 1970. */
+  readonly start: number;
+  readonly end: number;
+  /** Seconds. */
+  readonly granularity: number;
+  readonly rows: readonly Row[];
+  readonly times: readonly number[];
+  readonly totals: Totals;
+  /** Of the groups that are not shown; null when all are. */
+  readonly other: Totals | null;
+  readonly heatmaps: readonly Heatmap[];
+  /** Groups that there are. */
+  readonly groups: number;
+  /** Spans looked at, and those that pass. */
+  readonly scanned: number;
+  readonly matched: number;
+  readonly elapsed_ms: number;
+  readonly truncated: boolean;
+}
+
+export type Totals = Pick<Row, 'values' | 'series'>;
+
+export interface Difference {
+  readonly column: string;
+  /** 0 to 1: how far the two distributions are apart. */
+  readonly score: number;
+  readonly values: readonly { readonly value: Value | null; readonly inside: number; readonly outside: number }[];
+}
+
+export interface Comparison {
+  readonly inside: number;
+  readonly outside: number;
+  readonly columns: readonly Difference[];
+}
+
+export interface Saved {
+  readonly name: string;
+  readonly title: string;
+  readonly description: string;
+  readonly query: Spec;
+  readonly dataset?: string | null;
+  readonly file: string | null;
+}
+
+export function runQuery(spec: Spec, dataset: string | null, signal?: AbortSignal): Promise<Answer> {
+  return send('POST', '/api/query', { ...spec, ...(dataset && { dataset }) }, signal);
+}
+
+export function compare(spec: Spec, dataset: string | null, box: Box, signal?: AbortSignal): Promise<Comparison> {
+  return send('POST', '/api/query/compare', { ...(dataset && { dataset }), query: spec, box }, signal);
+}
+
+export async function listColumns(dataset: string | null, signal?: AbortSignal): Promise<readonly Column[]> {
+  return (await get<{ columns: readonly Column[] }>(`/api/columns?${new URLSearchParams({ ...(dataset && { dataset }) })}`, signal)).columns;
+}
+
+export async function listValues(column: string, prefix: string, dataset: string | null, signal?: AbortSignal): Promise<readonly { value: Value; count: number }[]> {
+  const query = new URLSearchParams({ column, prefix, limit: '20', ...(dataset && { dataset }) });
+  return (await get<{ values: readonly { value: Value; count: number }[] }>(`/api/columns/values?${query}`, signal)).values;
+}
+
+export async function listDatasets(signal?: AbortSignal): Promise<readonly string[]> {
+  const { datasets } = await get<{ datasets: readonly (string | { readonly name: string })[] }>('/api/datasets', signal);
+  return datasets.map((each) => (typeof each === 'string' ? each : each.name));
+}
+
+export async function listSaved(signal?: AbortSignal): Promise<readonly Saved[]> {
+  return (await get<{ queries: readonly Saved[] }>('/api/queries', signal)).queries;
+}
+
+export function save(name: string, { title, description, query }: { title: string; description: string; query: Spec }): Promise<unknown> {
+  return send('PUT', `/api/queries/${encodeURIComponent(name)}`, { title, description, query });
+}
