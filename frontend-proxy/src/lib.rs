@@ -57,6 +57,7 @@ impl Application {
         let policy = EdgePolicy { browser_ratio: config.browser_ratio };
         let pages = Data::new(Pages::new(&config));
         let relay = Data::from(Arc::new(Relay::new(settings.max_body)));
+        let item_relay = relay.clone();
         let page_files = pages.clone();
         let ready = Ready::new().check("web app", move || {
             let pages = page_files.clone();
@@ -66,7 +67,8 @@ impl Application {
         let untraced = Untraced::default()
             .scope("/assets", move |app| pages::assets(app, assets.clone()))
             .scope("/favicon.svg", move |app| pages::icon(app, icon.clone()))
-            .scope("/v1", move |app| relay::routes(app, relay.clone()));
+            .scope("/v1", move |app| relay::routes(app, relay.clone()))
+            .scope("/rollbar", move |app| relay::item_routes(app, item_relay.clone()));
         let server =
             Server::bind_with_untraced(&settings, Tracing::Edge(policy), ready, untraced, move |app| {
                 app.app_data(Data::new(Gateway::new(&config.gateway_url, config.api_timeout)))

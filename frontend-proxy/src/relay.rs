@@ -1,5 +1,7 @@
-//! `POST /v1/traces`: the browser's spans, without a vendor's key in the browser and without its claims in our data.
+//! `POST /v1/traces` and `POST /rollbar/api/1/item/`: the browser's spans and errors, without a vendor's key in the browser
+//! and without its claims in our data.
 
+mod items;
 mod rate;
 mod spans;
 
@@ -22,35 +24,43 @@ use service::server::read_body;
 use rate::RateLimit;
 use spans::Sender;
 
+/// Seconds, when the minute's items of all browsers together are used up.
+const ITEMS_PAUSE: u64 = 60;
+
 /// Shared by all workers.
 pub(crate) struct Relay {
-    rate: RateLimit,
+    spans_rate: RateLimit,
+    items_rate: RateLimit,
     /// Bytes, before and after gunzip.
     max_body: usize,
 }
 
 pub(crate) fn routes(app: &mut ServiceConfig, relay: Data<Relay>) {
-    app.app_data(relay).service(web::resource("/traces").post(take));
+    app.app_data(relay).service(web::resource("/traces").post(take_spans));
+}
+
+/// rollbar.js wants an address that ends so.
+pub(crate) fn item_routes(app: &mut ServiceConfig, relay: Data<Relay>) {
+    app.app_data(relay).service(web::resource("/api/1/item/").post(take_item));
 }
 
 impl Relay {
     pub(crate) fn new(max_body: usize) -> Self {
-        Self { rate: RateLimit::new(), max_body }
+        Self { spans_rate: RateLimit::new(), items_rate: RateLimit::new(), max_body }
     }
 }
 
-async fn take(request: HttpRequest, body: Payload, relay: Data<Relay>) -> Result<HttpResponse, Problem> {
-    admit(&request, &relay)?;
+async fn take_spans(
+    request: HttpRequest,
+    body: Payload,
+    relay: Data<Relay>,
+) -> Result<HttpResponse, Problem> {
+    admit(&request, &relay.spans_rate)?;
     let body = read_body(body, relay.max_body).await?;
     let body = unpacked(request.headers(), body, relay.max_body)?;
     let export: ExportTraceServiceRequest = serde_json::from_slice(&body)
         .map_err(|error| Problem::bad_request(format!("this is not OTLP/JSON: {error}")))?;
-    let sender = Sender {
-        address: request.peer_addr().map(|peer| peer.ip().to_string()),
-        user_agent: text(request.headers(), USER_AGENT.as_str()).map(str::to_owned),
-        now: SystemTime::now(),
-    };
-    let cleaned = spans::clean(export, &sender);
+    let cleaned = spans::clean(export, &sender(&request));
     if cleaned.accepted > 0 {
         // Queued, not sent: the browser never waits for a receiver and never learns of one.
         telemetry::relay(&Bytes::from(cleaned.export.encode_to_vec()), cleaned.accepted);
@@ -66,22 +76,46 @@ async fn take(request: HttpRequest, body: Payload, relay: Data<Relay>) -> Result
     }))
 }
 
+/// An item of rollbar.js, whose answers begin with `err`.
+async fn take_item(request: HttpRequest, body: Payload, relay: Data<Relay>) -> Result<HttpResponse, Problem> {
+    admit(&request, &relay.items_rate)?;
+    let body = read_body(body, relay.max_body).await?;
+    let body = unpacked(request.headers(), body, relay.max_body)?;
+    let item = serde_json::from_slice(&body)
+        .map_err(|error| Problem::bad_request(format!("this is no JSON: {error}")))?;
+    let data = items::clean(item, &sender(&request))
+        .ok_or_else(|| Problem::invalid("this is no item with one of trace, trace_chain and message"))?;
+    let uuid = data.get("uuid").cloned();
+    if !telemetry::relay_item(data) {
+        return Err(Problem::too_many_requests(ITEMS_PAUSE));
+    }
+    Ok(HttpResponse::Ok().json(json!({ "err": 0, "result": { "uuid": uuid } })))
+}
+
+fn sender(request: &HttpRequest) -> Sender {
+    Sender {
+        address: request.peer_addr().map(|peer| peer.ip().to_string()),
+        user_agent: text(request.headers(), USER_AGENT.as_str()).map(str::to_owned),
+        now: SystemTime::now(),
+    }
+}
+
 /// What can be refused before the body is read.
-fn admit(request: &HttpRequest, relay: &Relay) -> Result<(), Problem> {
+fn admit(request: &HttpRequest, rate: &RateLimit) -> Result<(), Problem> {
     let headers = request.headers();
     if !is_same_origin(headers) {
         return Err(Problem::new(
             StatusCode::FORBIDDEN,
             "cross-site",
-            "only this site's own pages send spans here",
+            "only this site's own pages send telemetry here",
         ));
     }
     let media_type = text(headers, CONTENT_TYPE.as_str()).unwrap_or_default();
     if !media_type.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json") {
-        return Err(Problem::unsupported_media_type("spans come as application/json"));
+        return Err(Problem::unsupported_media_type("telemetry comes as application/json"));
     }
     if let Some(peer) = request.peer_addr()
-        && let Err(retry_after) = relay.rate.take(peer.ip(), Instant::now())
+        && let Err(retry_after) = rate.take(peer.ip(), Instant::now())
     {
         return Err(Problem::too_many_requests(retry_after.as_secs().max(1)));
     }
@@ -102,7 +136,7 @@ fn unpacked(headers: &HeaderMap, body: Bytes, limit: usize) -> Result<Bytes, Pro
                 .map_err(|_| Problem::bad_request("the body is no gzip stream"))?;
             if plain.len() > limit { Err(Problem::too_large(limit)) } else { Ok(plain.into()) }
         }
-        _ => Err(Problem::unsupported_media_type("spans come plain or as gzip")),
+        _ => Err(Problem::unsupported_media_type("telemetry comes plain or as gzip")),
     }
 }
 

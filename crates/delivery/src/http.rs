@@ -41,6 +41,9 @@ pub struct Endpoint {
     pub decode: fn(&[u8]) -> Option<Rejection>,
 }
 
+/// How long Rollbar asks to wait with a 429, which has no `Retry-After`.
+const RATE_LIMIT_SECONDS: &str = "x-rate-limit-remaining-seconds";
+
 /// What a 2xx answer takes back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejection {
@@ -125,6 +128,7 @@ impl HttpSender {
         let after = response
             .headers()
             .get(header::RETRY_AFTER)
+            .or_else(|| response.headers().get(RATE_LIMIT_SECONDS))
             .and_then(|v| v.to_str().ok())
             .and_then(|v| retry_after(v, SystemTime::now()));
         // An answer that breaks off after a 2xx head has still said that the request arrived.

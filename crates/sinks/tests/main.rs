@@ -6,10 +6,14 @@
 #[allow(dead_code)] // shared with the tests of delivery, which use all of it
 #[path = "../../delivery/tests/receiver.rs"]
 mod receiver;
+#[path = "../../xray/tests/json_schema.rs"]
+mod json_schema;
 
 mod daemon;
 mod otlp;
 mod otlp_config;
+mod rollbar;
+mod rollbar_config;
 mod xray;
 mod xray_config;
 mod xray_sampler;

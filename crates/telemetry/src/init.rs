@@ -108,11 +108,10 @@ pub fn relay(request: &Bytes, spans: u64) {
 }
 
 /// Sends a browser's item, the `data` of Rollbar's wire format, to wherever this process sends its own errors; for the relay of
-/// the browser's. It is scrubbed, gets this process's environment, and the token that no browser sees.
-pub fn relay_item(data: serde_json::Map<String, serde_json::Value>) {
-    if let Some(rollbar) = &state().rollbar {
-        rollbar.relay(data);
-    }
+/// the browser's. It is scrubbed, gets this process's environment, and the token that no browser sees. `false`: there were too
+/// many in this minute, and it is dropped and counted.
+pub fn relay_item(data: serde_json::Map<String, serde_json::Value>) -> bool {
+    state().rollbar.as_ref().is_none_or(|rollbar| rollbar.relay(data))
 }
 
 impl Guard {
@@ -285,8 +284,10 @@ fn start_rollbar(config: &Config) -> std::io::Result<Option<Rollbar>> {
     if config.rollbar.is_off() {
         return Ok(None);
     }
-    let process =
-        rollbar::Process { service: config.service_name.clone(), code_version: config.service_version.clone() };
+    let process = rollbar::Process {
+        service: config.service_name.clone(),
+        code_version: config.service_version.clone(),
+    };
     if config.rollbar.deploy {
         let (config, process) = (config.rollbar.clone(), process.clone());
         let announce = move || {

@@ -5,6 +5,7 @@
 mod conformance;
 mod documents;
 mod fleet;
+mod json_schema;
 mod sampler;
 mod schema;
 mod support;

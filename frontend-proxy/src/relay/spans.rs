@@ -11,7 +11,7 @@ use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Sta
 use telemetry::attributes::{CLIENT_ADDRESS, SERVICE_NAME, SERVICE_VERSION, USER_AGENT_ORIGINAL};
 
 /// Whatever a page calls itself.
-const BROWSER_SERVICE: &str = "cruddur-web";
+pub(super) const BROWSER_SERVICE: &str = "cruddur-web";
 /// Marks what a browser said, for whoever reads the data.
 const TELEMETRY_ORIGIN: &str = "telemetry.origin";
 /// The only things that a page may say of itself.
@@ -211,7 +211,7 @@ fn excess(count: usize, limit: usize) -> u32 {
 }
 
 /// At most `limit` bytes, and no half character.
-fn cut(text: &str, limit: usize) -> &str {
+pub(super) fn cut(text: &str, limit: usize) -> &str {
     &text[..text.floor_char_boundary(limit)]
 }
 

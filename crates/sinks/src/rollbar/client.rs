@@ -45,8 +45,9 @@ pub struct Report {
     pub suppressed: u64,
     /// Items that tell of suppressed ones after their fault fell silent.
     pub summaries: u64,
-    /// From browsers.
+    /// From browsers, and those of them that were too many.
     pub relayed: u64,
+    pub relay_refused: u64,
     pub destinations: Vec<delivery::Report>,
 }
 
@@ -62,6 +63,7 @@ struct Shared {
     service: String,
     level: Level,
     limiter: Mutex<Limiter>,
+    browser_limiter: Mutex<Limiter>,
     counts: Mutex<Report>,
     /// A stack is being resolved.
     resolving: AtomicBool,
@@ -90,6 +92,7 @@ impl Rollbar {
             service: process.service.clone(),
             level: config.level.unwrap_or(Level::Error),
             limiter: Mutex::new(Limiter::new(config.items_per_minute.max(1))),
+            browser_limiter: Mutex::new(Limiter::new(config.items_per_minute.max(1))),
             counts: Mutex::default(),
             resolving: AtomicBool::new(false),
             queues: config.destinations.iter().map(queue).collect::<io::Result<_>>()?,
@@ -130,10 +133,17 @@ impl Rollbar {
         self.hand_over(Job::Item(Box::new(item)));
     }
 
-    /// An item of a browser, `data` as it may pass; the token and the environment are put in here.
-    pub fn relay(&self, data: Map<String, Value>) {
-        lock(&self.shared.counts).relayed += 1;
-        self.hand_over(Job::Browser(data));
+    /// An item of a browser, `data` as it may pass; the token and the environment are put in here. `false` when all browsers
+    /// together have used up the minute's items, which are as many as this process's own.
+    pub fn relay(&self, data: Map<String, Value>) -> bool {
+        let admitted = lock(&self.shared.browser_limiter).admit_any(Instant::now());
+        let mut counts = lock(&self.shared.counts);
+        *(if admitted { &mut counts.relayed } else { &mut counts.relay_refused }) += 1;
+        drop(counts);
+        if admitted {
+            self.hand_over(Job::Browser(data));
+        }
+        admitted
     }
 
     pub fn report(&self) -> Report {

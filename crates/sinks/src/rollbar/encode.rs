@@ -82,6 +82,9 @@ impl Encoder {
                                 if key == "url" { self.scrubber.url(url) } else { self.scrubber.query(url) };
                         }
                     }
+                    if let Some(Value::String(ip)) = value.get_mut("user_ip") {
+                        *ip = anonymous(ip);
+                    }
                     self.scrubber.value(value);
                 }
                 // Words of the page; the stack below it has keys of Rollbar's own.

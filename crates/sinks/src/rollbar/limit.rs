@@ -72,6 +72,13 @@ impl Limiter {
         true
     }
 
+    /// The same without a look at the fault, and without a count to be told.
+    pub(super) fn admit_any(&mut self, now: Instant) -> bool {
+        let room = self.has_room(now);
+        self.sent += u32::from(room);
+        room
+    }
+
     /// For each fault that fell silent with a count untold: the last of those that were left out, as an item.
     pub(super) fn silent(&mut self, now: Instant) -> Vec<Item> {
         let mut items = Vec::new();
