@@ -7,7 +7,7 @@ import { span, spans } from './spans';
 
 /** A tree as indented text: `-` for a span, `?` for a parent that has not arrived, `@` for a cut loop. */
 function text(forest: Forest, closed: ReadonlySet<string> = new Set()): string {
-  return rowsOf(forest, closed)
+  return rowsOf(forest, { closed })
     .map(({ depth, node, missing }) => `${'  '.repeat(depth)}${missing ? `? ${missing.parentSpanId}` : `${node?.place === 'loop' ? '@' : '-'} ${node?.id}`}`)
     .join('\n');
 }
@@ -66,7 +66,7 @@ test('nothing is lost and nothing is drawn twice, however parents are strewn', (
     const strewn = Array.from({ length: size }, (_, index) => span(`s${index}`, next(3) === 0 ? null : `s${next(size + 2)}`, next(50), 50 + next(50)));
     const forest = buildForest(strewn);
     expect(forest.nodes.map(({ id }) => id).sort()).toEqual(strewn.map(({ span_id }) => span_id).sort());
-    const drawn = rowsOf(forest, new Set()).filter(({ node }) => node !== null);
+    const drawn = rowsOf(forest, { closed: new Set() }).filter(({ node }) => node !== null);
     expect(drawn).toHaveLength(size);
   }
 });
@@ -81,7 +81,7 @@ test('closing a span hides what is below it and says how much that is', () => {
 
 test('the guides of a row say which ancestors go on below it', () => {
   const forest = buildForest(spans('root 0 100; a of root 10 20; b of a 12 15; c of root 30 40; d of c 31 32'));
-  expect(rowsOf(forest, new Set()).map(({ guides }) => guides)).toEqual(['', 'T', 'IL', 'L', ' L']);
+  expect(rowsOf(forest, { closed: new Set() }).map(({ guides }) => guides)).toEqual(['', 'T', 'IL', 'L', ' L']);
 });
 
 test('what has to be open for a span to be seen', () => {
@@ -98,6 +98,27 @@ test('100,000 spans, wide or deeper than any stack', () => {
     const forest = buildForest(given);
     expect(forest.nodes).toHaveLength(size);
     expect(forest.roots[0]?.below).toBe(size - 1);
-    expect(rowsOf(forest, new Set())).toHaveLength(size);
+    expect(rowsOf(forest, { closed: new Set() })).toHaveLength(size);
   }
+});
+
+test('many siblings of one name are one row until it is opened, in the place of the first', () => {
+  const many = Array.from({ length: 6 }, (_, index) => span(`q${index}`, 'root', 10 + 2 * index, 11 + 2 * index, { name: 'SELECT users' }));
+  const forest = buildForest([...spans('root 0 100; a of root 5 6; b of root 13 14; below of q2 14 15'), ...many]);
+  const drawn = (opened: ReadonlySet<string>) => rowsOf(forest, { closed: new Set(), opened }).map(({ id, depth }) => `${id}:${depth}`);
+  expect(drawn(new Set())).toEqual(['root:0', 'a:1', 'repeat-q0:1', 'b:1']);
+  expect(drawn(new Set(['repeat-q0']))).toEqual(['root:0', 'a:1', 'repeat-q0:1', 'q0:2', 'q1:2', 'q2:2', 'below:3', 'q3:2', 'q4:2', 'q5:2', 'b:1']);
+  expect(ancestorsOf(forest, 'below')).toEqual(['q2', 'repeat-q0', 'root']);
+  expect(rowsOf(buildForest(many.slice(0, 4)), { closed: new Set() })).toHaveLength(5);
+});
+
+test('what was said stands below the span that said it, before its children', () => {
+  const forest = buildForest(spans('root 0 100; a of root 10 20; b of root 30 40'));
+  const note = (id: string, spanId: string) => ({ id, kind: 'log' as const, spanId, time: 5, severity: 'info' as const, text: '' });
+  const notes = new Map([
+    ['root', [note('n1', 'root'), note('n2', 'root')]],
+    ['b', [note('n3', 'b')]],
+  ]);
+  expect(rowsOf(forest, { closed: new Set(), notes }).map(({ id, depth, guides }) => `${id}:${depth}:${guides}`)).toEqual(['root:0:', 'n1:1:I', 'n2:1:I', 'a:1:T', 'b:1:L', 'n3:2:  ']);
+  expect(rowsOf(forest, { closed: new Set(['root']), notes }).map(({ id }) => id)).toEqual(['root', 'n1', 'n2']);
 });

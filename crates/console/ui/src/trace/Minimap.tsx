@@ -3,7 +3,7 @@ import { useEffect, useRef } from 'react';
 import { hueNumber } from '../shared/colours';
 import { station } from './describe';
 import { isOrigin } from './path';
-import type { Row } from './tree';
+import type { Node, Row } from './tree';
 import { useDragRange } from '../shared/useDragRange';
 import type { View } from '../shared/useDragRange';
 
@@ -55,11 +55,14 @@ function paint(canvas: HTMLCanvasElement, rows: readonly Row[], traceStart: numb
   };
   const tall = height / Math.max(rows.length, 1);
   const thick = Math.max(Math.min(tall * 0.7, 4 * scale), 1);
-  rows.forEach(({ node }, index) => {
-    if (!node) return;
+  const draw = (node: Node, index: number) => {
     const { span } = node;
     context.fillStyle = isOrigin(node) ? style.getPropertyValue('--alarm') : colour(hueNumber(station(span)));
     const left = (span.start_unix_nano - traceStart - whole.from) / (whole.to - whole.from);
     context.fillRect(left * width, index * Math.min(tall, 6 * scale), Math.max((span.duration_nano / (whole.to - whole.from)) * width, scale), thick);
+  };
+  rows.forEach(({ node, repeat, collapsed }, index) => {
+    if (node) draw(node, index);
+    else if (repeat && collapsed) for (const each of repeat.nodes) draw(each, index);
   });
 }

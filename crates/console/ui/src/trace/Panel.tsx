@@ -8,6 +8,10 @@ import { xrayTraceId } from '../shared/ids';
 import { setQuery } from '../shared/location';
 import { originOf, ownTime } from './path';
 import type { Attributes, Span, SpanEvent, Trace, Value } from '../shared/shapes';
+import { NoteBody, SaidBySpan } from './NotePanel';
+import type { Notes } from './notes';
+import { PlanView } from './PlanView';
+import { RepeatBody } from './RepeatPanel';
 import type { Node, Row } from './tree';
 import { Copy } from '../shared/Copy';
 import { Link } from '../shared/Link';
@@ -20,13 +24,44 @@ interface Props {
   readonly rows: readonly Row[];
   /** Whether the spans of the trace carry their attributes. */
   readonly whole: boolean;
+  readonly notes: Notes;
   readonly onSelect: (id: string | null) => void;
+  readonly onToggle: (id: string) => void;
 }
 
-export function Panel({ trace, id, node, rows, whole, onSelect }: Props) {
+export function Panel({ trace, id, node, rows, whole, notes, onSelect, onToggle }: Props) {
   const { span, isFetching } = useWholeSpan(node?.span, whole);
   if (!node || !span) {
-    const missing = rows.find((row) => row.id === id)?.missing;
+    const row = rows.find((each) => each.id === id);
+    const note = notes.all.find((each) => each.id === id);
+    if (note) {
+      const by = trace.spans.find(({ span_id }) => span_id === note.spanId);
+      return (
+        <aside className="panel" tabIndex={-1} aria-label="Details">
+          <Head title={note.text} onClose={() => onSelect(null)}>
+            <span className="note-level" data-note={note.severity}>
+              {note.kind === 'error' ? 'error' : note.severity}
+            </span>
+            <span className="soft">+{duration(Math.max(note.time - trace.start_unix_nano, 0))}</span>
+          </Head>
+          <NoteBody id={id} notes={notes} span={by} onSelect={onSelect} />
+        </aside>
+      );
+    }
+    if (row?.repeat) {
+      const { span: first } = row.repeat.nodes[0]!;
+      return (
+        <aside className="panel" tabIndex={-1} aria-label="Details">
+          <Head title={first.name} onClose={() => onSelect(null)}>
+            <b className="times">× {row.repeat.nodes.length}</b>
+            <span className={`chip ${hue(first.service)}`}>{first.service}</span>
+            {database(first) !== null && <span className={`chip ${hue(database(first) ?? '')}`}>{database(first)}</span>}
+          </Head>
+          <RepeatBody repeat={row.repeat} isOpen={!row.collapsed} onToggle={() => onToggle(id)} onSelect={onSelect} />
+        </aside>
+      );
+    }
+    const missing = row?.missing;
     return (
       <aside className="panel" tabIndex={-1} aria-label="Details">
         <Head title={missing ? 'A span that has not arrived' : 'No such span here'} onClose={() => onSelect(null)} />
@@ -40,10 +75,10 @@ export function Panel({ trace, id, node, rows, whole, onSelect }: Props) {
       </aside>
     );
   }
-  return <SpanPanel trace={trace} node={node} span={span} isFetching={isFetching} onSelect={onSelect} />;
+  return <SpanPanel trace={trace} node={node} span={span} isFetching={isFetching} notes={notes} onSelect={onSelect} />;
 }
 
-function SpanPanel({ trace, node, span, isFetching, onSelect }: { trace: Trace; node: Node; span: Span; isFetching: boolean; onSelect: Props['onSelect'] }) {
+function SpanPanel({ trace, node, span, isFetching, notes, onSelect }: { trace: Trace; node: Node; span: Span; isFetching: boolean; notes: Notes; onSelect: Props['onSelect'] }) {
   const [filter, setFilter] = useState('');
   const own = ownTime(node);
   const why = failure(span);
@@ -111,6 +146,8 @@ function SpanPanel({ trace, node, span, isFetching, onSelect }: { trace: Trace; 
             </pre>
           </section>
         )}
+        <PlanView node={node} onSelect={onSelect} />
+        <SaidBySpan span={span} notes={notes} />
         {span.events.length > 0 && (
           <section>
             <h3>Events</h3>

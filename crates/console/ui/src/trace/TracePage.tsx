@@ -9,20 +9,23 @@ import type { Station } from './path';
 import { search } from './search';
 import type { Trace } from '../shared/shapes';
 import { ancestorsOf, buildForest, rowsOf } from './tree';
-import type { Forest } from './tree';
+import type { Forest, Note } from './tree';
 import { Copy, copyText } from '../shared/Copy';
 import { useKeys } from '../shared/keys';
 import { Icon } from '../shared/marks';
 import { Panel } from './Panel';
+import { useNotes } from './useNotes';
 import { useTrace } from './useTrace';
 import { Waterfall } from './Waterfall';
 import type { View } from '../shared/useDragRange';
 
 import './trace.css';
 import './panel.css';
+import './said.css';
 
 /** Past this many closed subtrees the address would grow beyond what people can send; then it stays as it is. */
 const MOST_CLOSED_IN_ADDRESS = 40;
+const NO_NOTES: ReadonlyMap<string, readonly Note[]> = new Map();
 
 export function TracePage({ id, address }: { id: string; address: string }) {
   const { loaded, failure } = useTrace(id);
@@ -62,9 +65,13 @@ function TraceView({ trace, whole, address }: { trace: Trace; whole: boolean; ad
   const words = query.get('q') ?? '';
   const isCritical = query.get('critical') === 'true';
   const [closed, setClosed] = useState(() => new Set((query.get('closed') ?? '').split(',').filter(Boolean)));
+  const [opened, setOpened] = useState(() => new Set((query.get('open') ?? '').split(',').filter(Boolean)));
+  const logs = query.get('logs') ?? '';
 
   const forest = useMemo(() => buildForest(trace.spans), [trace]);
-  const rows = useMemo(() => rowsOf(forest, closed), [forest, closed]);
+  const notes = useNotes(trace.trace_id, forest);
+  const shownNotes = useMemo(() => (logs === '' ? NO_NOTES : logs === 'all' ? notes.bySpan : new Map(logs.split(',').map((id) => [id, notes.bySpan.get(id) ?? []]))), [logs, notes]);
+  const rows = useMemo(() => rowsOf(forest, { closed, opened, notes: shownNotes }), [forest, closed, opened, shownNotes]);
   const found = useMemo(() => (words ? search(forest.nodes, words) : null), [forest, words]);
   const foundSet = useMemo(() => found && new Set(found), [found]);
   const critical = useMemo(() => (isCritical && forest.roots[0] ? criticalPath(forest.roots[0], trace.start_unix_nano + trace.duration_nano) : null), [isCritical, forest, trace]);
@@ -81,17 +88,29 @@ function TraceView({ trace, whole, address }: { trace: Trace; whole: boolean; ad
     setClosed(next);
     if (next.size <= MOST_CLOSED_IN_ADDRESS) setQuery({ closed: [...next].join(',') });
   };
+  const open = (next: Set<string>) => {
+    setOpened(next);
+    if (next.size <= MOST_CLOSED_IN_ADDRESS) setQuery({ open: [...next].join(',') });
+  };
   const toggle = (id: string) => {
-    const next = new Set(closed);
+    const isRepeat = id.startsWith('repeat-');
+    const next = new Set(isRepeat ? opened : closed);
     if (!next.delete(id)) next.add(id);
-    close(next);
+    (isRepeat ? open : close)(next);
   };
   const select = (id: string | null) => {
     if (id !== null) {
-      const hidden = ancestorsOf(forest, id).filter((ancestor) => closed.has(ancestor));
+      const above = ancestorsOf(forest, id);
+      const hidden = above.filter((ancestor) => closed.has(ancestor));
       if (hidden.length > 0) close(new Set([...closed].filter((each) => !hidden.includes(each))));
+      const folded = above.filter((each) => each.startsWith('repeat-') && !opened.has(each));
+      if (folded.length > 0) open(new Set([...opened, ...folded]));
     }
     setQuery({ span: id });
+  };
+  const toggleNotes = (spanId: string) => {
+    const shown = logs === 'all' ? [...notes.bySpan.keys()] : logs.split(',').filter(Boolean);
+    setQuery({ logs: (shown.includes(spanId) ? shown.filter((each) => each !== spanId) : [...shown, spanId]).join(',') });
   };
   const zoom = (next: View | null) => setQuery({ zoom: next === null ? null : `${Math.round(next.from)}-${Math.round(next.to)}` });
 
@@ -100,8 +119,11 @@ function TraceView({ trace, whole, address }: { trace: Trace; whole: boolean; ad
     const id = cursor.current;
     const place = rows.findIndex((row) => row.id === id);
     if (place !== -1 || id === null) return place;
-    const closedAbove = ancestorsOf(forest, id).findLast((ancestor) => closed.has(ancestor));
-    return rows.findIndex((row) => row.id === closedAbove);
+    for (const above of ancestorsOf(forest, id)) {
+      const row = rows.findIndex((each) => each.id === above);
+      if (row !== -1) return row;
+    }
+    return -1;
   };
   const move = (by: number) => {
     const from = at();
@@ -131,6 +153,8 @@ function TraceView({ trace, whole, address }: { trace: Trace; whole: boolean; ad
       const row = rows[at()];
       if (!row) return;
       if (row.hasChildren && !row.collapsed) toggle(row.id);
+      else if (row.note) select(row.note.spanId);
+      else if (row.repeat) select(row.repeat.nodes[0]?.parent?.id ?? null);
       else if (row.node?.parent) select(row.node.parent.id);
     },
     ArrowRight: () => {
@@ -159,8 +183,15 @@ function TraceView({ trace, whole, address }: { trace: Trace; whole: boolean; ad
       const from = node.span.start_unix_nano - trace.start_unix_nano;
       zoom({ from, to: from + Math.max(node.span.duration_nano, 1_000) });
     },
-    '*': () => close(new Set()),
-    '-': () => close(new Set(forest.nodes.filter((node) => node.parent?.parent === null && node.children.length > 0).map(({ id }) => id))),
+    l: () => setQuery({ logs: logs === 'all' ? null : 'all' }),
+    '*': () => {
+      close(new Set());
+      open(new Set([...forest.repeats.values()].map(({ id }) => id)));
+    },
+    '-': () => {
+      close(new Set(forest.nodes.filter((node) => node.parent?.parent === null && node.children.length > 0).map(({ id }) => id)));
+      open(new Set());
+    },
     y: () => void copyText(trace.trace_id),
   });
 
@@ -177,6 +208,11 @@ function TraceView({ trace, whole, address }: { trace: Trace; whole: boolean; ad
           <button type="button" className="toggle-button bad" onClick={() => jump(origins, 1)}>
             <Icon name="warn" />
             Next error <kbd>e</kbd>
+          </button>
+        )}
+        {notes.all.length > 0 && (
+          <button type="button" className="toggle-button" aria-pressed={logs === 'all'} onClick={() => setQuery({ logs: logs === 'all' ? null : 'all' })} title="What was logged and reported, below the span that said it">
+            {[notes.logs.size > 0 && plural(notes.logs.size, 'log line'), notes.errors.size > 0 && plural(notes.errors.size, 'reported error')].filter(Boolean).join(', ')} <kbd>l</kbd>
           </button>
         )}
         {query.has('zoom') && (
@@ -197,11 +233,13 @@ function TraceView({ trace, whole, address }: { trace: Trace; whole: boolean; ad
           critical={critical}
           whole={wholeView}
           view={view}
+          notes={notes.bySpan}
           onSelect={select}
           onToggle={toggle}
+          onNotes={toggleNotes}
           onZoom={zoom}
         />
-        {selected !== null && <Panel key={selected} trace={trace} id={selected} node={chosen} rows={rows} whole={whole} onSelect={select} />}
+        {selected !== null && <Panel key={selected} trace={trace} id={selected} node={chosen} rows={rows} whole={whole} notes={notes} onSelect={select} onToggle={toggle} />}
       </div>
     </main>
   );

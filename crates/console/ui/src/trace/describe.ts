@@ -2,6 +2,7 @@
 
 import { plural } from '../shared/format';
 import type { Span, Value } from '../shared/shapes';
+import { isPlan, planDetail } from './plan';
 
 /** Databases by OpenTelemetry's `db.system.name`, as they call themselves. */
 const DATABASES: Readonly<Record<string, string>> = {
@@ -24,13 +25,15 @@ export function database(span: Span): string | null {
   return DATABASES[system] ?? system;
 }
 
-/** Who the bar of a span belongs to: its service, or the database that the service waits for. */
+/** Who the bar of a span belongs to: its service, or the database that the service waits for, which is also where a plan's nodes ran. */
 export function station(span: Span): string {
+  if (isPlan(span)) return database(span) ?? 'PostgreSQL';
   return (span.kind === 'client' ? database(span) : null) ?? span.service;
 }
 
 /** What stands behind the name in its row: nothing that the name says already. */
 export function detail(span: Span): string {
+  if (isPlan(span)) return planDetail(span);
   const { attributes } = span;
   const parts: string[] = [];
   const db = database(span);

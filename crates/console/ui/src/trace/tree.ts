@@ -27,12 +27,23 @@ export interface Missing {
   readonly children: Node[];
 }
 
+/** Siblings of one name and service, of which there are so many that they are drawn as one: a query for each of a list, a step of a loop. */
+export interface Repeat {
+  readonly id: string;
+  readonly nodes: readonly Node[];
+}
+
+/** So many siblings of one name are a repetition. */
+export const REPEATED = 5;
+
 export interface Forest {
   readonly roots: readonly Node[];
   readonly missing: readonly Missing[];
   readonly byId: ReadonlyMap<string, Node>;
   /** Every span once, depth first, siblings by start: the order in which they are drawn. */
   readonly nodes: readonly Node[];
+  /** The repetition that a span is part of. */
+  readonly repeats: ReadonlyMap<Node, Repeat>;
 }
 
 export function buildForest(spans: readonly Span[]): Forest {
@@ -78,7 +89,27 @@ export function buildForest(spans: readonly Span[]): Forest {
       if (!byId.has(span.span_id)) roots.push(descend(earliestOfLoop(span, bySpanId), 'loop', childrenOf, byId, nodes));
     }
   }
-  return { roots, missing: [...missing.values()], byId, nodes };
+  return { roots, missing: [...missing.values()], byId, nodes, repeats: repeatsOf(nodes) };
+}
+
+function repeatsOf(nodes: readonly Node[]): Map<Node, Repeat> {
+  const repeats = new Map<Node, Repeat>();
+  for (const { children } of nodes) {
+    if (children.length < REPEATED) continue;
+    const byName = new Map<string, Node[]>();
+    for (const child of children) {
+      const key = `${child.span.service}\n${child.span.kind}\n${child.span.name}`;
+      const same = byName.get(key);
+      if (same) same.push(child);
+      else byName.set(key, [child]);
+    }
+    for (const same of byName.values()) {
+      if (same.length < REPEATED) continue;
+      const repeat = { id: `repeat-${same[0]!.id}`, nodes: same };
+      for (const node of same) repeats.set(node, repeat);
+    }
+  }
+  return repeats;
 }
 
 function descend(top: Span, place: Place, childrenOf: ReadonlyMap<string, Span[]>, byId: Map<string, Node>, nodes: Node[]): Node {
@@ -120,50 +151,99 @@ function earliestOfLoop(from: Span, byId: ReadonlyMap<string, Span>): Span {
   return earliest;
 }
 
-/** A line of the waterfall: a span, or the place of one that has not arrived. */
+/** What was said during a span: a log line, or an error that was reported. */
+export interface Note {
+  readonly id: string;
+  readonly kind: 'log' | 'error';
+  readonly spanId: string;
+  readonly time: number;
+  readonly severity: 'error' | 'warn' | 'info' | 'debug';
+  readonly text: string;
+}
+
+/** A line of the waterfall: a span, a repetition of spans, the place of one that has not arrived, or what was said during a span. */
 export interface Row {
   readonly id: string;
   readonly depth: number;
-  /** Null for a parent that has not arrived. */
+  /** Null for everything else. */
   readonly node: Node | null;
   readonly missing: Missing | null;
+  readonly repeat: Repeat | null;
+  readonly note: Note | null;
   readonly hasChildren: boolean;
   readonly collapsed: boolean;
   /** One bit of text per indent: whether the guide of that ancestor goes on below this row. */
   readonly guides: string;
 }
 
-/** The lines that are shown while the subtrees in `collapsed` are closed. */
-export function rowsOf(forest: Forest, collapsed: ReadonlySet<string>): Row[] {
+export interface Shown {
+  /** Subtrees that are closed. */
+  readonly closed: ReadonlySet<string>;
+  /** Repetitions that are open; they are closed unless asked for. */
+  readonly opened?: ReadonlySet<string>;
+  /** Notes to show, by the span that said them. */
+  readonly notes?: ReadonlyMap<string, readonly Note[]>;
+}
+
+type Item = Node | Missing | Repeat;
+
+/** The lines that are shown. */
+export function rowsOf(forest: Forest, { closed, opened = NONE, notes }: Shown): Row[] {
   const rows: Row[] = [];
-  const stack: { item: Node | Missing; depth: number; guides: string; last: boolean }[] = [];
+  const stack: { item: Item; depth: number; guides: string; last: boolean }[] = [];
   const tops: (Node | Missing)[] = [...forest.roots, ...forest.missing];
   for (let i = tops.length - 1; i >= 0; i -= 1) stack.push({ item: tops[i]!, depth: 0, guides: '', last: true });
 
   for (let next = stack.pop(); next; next = stack.pop()) {
     const { item, depth, guides, last } = next;
-    const closed = collapsed.has(item.id);
     const node = 'span' in item ? item : null;
-    const missing = 'span' in item ? null : item;
-    rows.push({ id: item.id, depth, node, missing, hasChildren: item.children.length > 0, collapsed: closed, guides: depth === 0 ? '' : guides + (last ? 'L' : 'T') });
-    if (closed) continue;
+    const missing = 'parentSpanId' in item ? item : null;
+    const repeat = 'nodes' in item ? item : null;
+    const collapsed = repeat ? !opened.has(repeat.id) : closed.has(item.id);
+    const children: readonly Item[] = repeat ? repeat.nodes : withRepeats((item as Node | Missing).children, forest);
+    rows.push({ id: item.id, depth, node, missing, repeat, note: null, hasChildren: children.length > 0, collapsed, guides: depth === 0 ? '' : guides + (last ? 'L' : 'T') });
     // Deep guides would make the rows of a deep trace quadratic; past this depth they are not drawn anyway.
     const inner = depth === 0 ? '' : guides.length < MAX_GUIDES ? guides + (last ? ' ' : 'I') : guides;
-    for (let i = item.children.length - 1; i >= 0; i -= 1) {
-      stack.push({ item: item.children[i]!, depth: depth + 1, guides: inner, last: i === item.children.length - 1 });
+    const said = node && notes?.get(node.id);
+    if (said) {
+      const below = children.length > 0 && !collapsed ? 'I' : ' ';
+      for (const note of said) rows.push({ id: note.id, depth: depth + 1, node: null, missing: null, repeat: null, note, hasChildren: false, collapsed: false, guides: inner + below });
+    }
+    if (collapsed) continue;
+    for (let i = children.length - 1; i >= 0; i -= 1) {
+      stack.push({ item: children[i]!, depth: depth + 1, guides: inner, last: i === children.length - 1 });
     }
   }
   return rows;
 }
 
+const NONE: ReadonlySet<string> = new Set();
+
+/** A repetition stands in the place of its first span. */
+function withRepeats(children: readonly Node[], forest: Forest): readonly Item[] {
+  if (children.length < REPEATED) return children;
+  const items: Item[] = [];
+  for (const child of children) {
+    const repeat = forest.repeats.get(child);
+    if (!repeat) items.push(child);
+    else if (repeat.nodes[0] === child) items.push(repeat);
+  }
+  return items;
+}
+
 /** Deeper rows are not indented further: there is no room for their names. */
 export const MAX_GUIDES = 24;
 
-/** The ancestors that have to be open for a span to be seen. */
+/** What has to be open for a span to be seen, from the inside out: subtrees, and repetitions. */
 export function ancestorsOf(forest: Forest, spanId: string): string[] {
   const ids: string[] = [];
-  let node = forest.byId.get(spanId);
-  for (; node?.parent; node = node.parent) ids.push(node.parent.id);
+  let node = forest.byId.get(spanId) ?? null;
+  for (let top = node; top; top = top.parent) {
+    const repeat = forest.repeats.get(top);
+    if (repeat) ids.push(repeat.id);
+    if (top.parent) ids.push(top.parent.id);
+    node = top;
+  }
   if (node?.place === 'orphan') ids.push(`missing-${node.span.parent_span_id}`);
   return ids;
 }

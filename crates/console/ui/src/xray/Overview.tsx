@@ -1,10 +1,11 @@
 import { useEffect, useMemo, useState } from 'react';
 
+import { useAsked } from '../shared/ask';
 import { useKeys } from '../shared/keys';
 import { count, plural } from '../shared/format';
 import { setQuery } from '../shared/location';
 import { Icon } from '../shared/marks';
-import { find, groups, useAsked } from './calls';
+import { find, groups } from './calls';
 import type { Found } from './calls';
 import { Details } from './Details';
 import { both, stumble } from './model';
