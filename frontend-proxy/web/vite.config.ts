@@ -22,6 +22,7 @@ export default defineConfig({
       // The origin is rewritten because the proxy refuses writes whose `Origin` is not its own (CSRF).
       '/api': { target: backend, changeOrigin: true, headers: { origin: backend } },
       '/v1': { target: backend, changeOrigin: true, headers: { origin: backend } },
+      '/rollbar': { target: backend, changeOrigin: true, headers: { origin: backend } },
     },
   },
   test: {

@@ -4,6 +4,7 @@ import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 
 import { openFirst } from './app';
+import { reportError } from './errors';
 import { parseRatio } from './ids';
 import { meta, writeMeta } from './page';
 import { contextFrom, startTelemetry, traceparentOf, uncaught } from './telemetry';
@@ -21,8 +22,9 @@ startTelemetry({
   // Same origin: no key in the browser, no CORS, and the page's CSP needs no other address.
   exporter: new OTLPTraceExporter({ url: new URL('/v1/traces', location.origin).href }),
 });
-addEventListener('error', (event) => uncaught(event.error ?? event.message));
-addEventListener('unhandledrejection', (event) => uncaught(event.reason));
+const report = (error: unknown) => void reportError(error, uncaught(error));
+addEventListener('error', (event) => report(event.error ?? event.message));
+addEventListener('unhandledrejection', (event) => report(event.reason));
 
 // The page's load is one tree: the request that sent the document, below it this action, and below
 // that the first requests, the browser's own timings and the web vitals.
@@ -34,8 +36,8 @@ void openFirst({ parent: contextFrom(meta('traceparent')), startTime: performanc
 });
 
 createRoot(document.getElementById('root') as HTMLElement, {
-  onUncaughtError: uncaught,
-  onCaughtError: uncaught,
+  onUncaughtError: report,
+  onCaughtError: report,
 }).render(
   <StrictMode>
     <App />

@@ -140,12 +140,16 @@ const traceIds = new WeakMap<Error, string>();
 const MAX_UNCAUGHT = 20;
 let uncaughtErrors = 0;
 
-/** An error that nobody handled, as a trace of its own: which action caused it cannot be known any more. */
-export function uncaught(error: unknown): void {
-  if (++uncaughtErrors > MAX_UNCAUGHT) return;
+/**
+ * An error that nobody handled, as a trace of its own, unless it came out of an action. Gives the trace to look at, or
+ * nothing when the page has reported enough.
+ */
+export function uncaught(error: unknown): string | undefined {
+  if (++uncaughtErrors > MAX_UNCAUGHT) return undefined;
   const span = tracer().startSpan('uncaught error', {}, ROOT_CONTEXT);
   recordError(span, error);
   span.end();
+  return traceIdOf(error) ?? span.spanContext().traceId;
 }
 
 /** Someone left before the answer came. That is their right, not a fault. */
