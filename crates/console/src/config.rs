@@ -16,6 +16,8 @@ pub const DEFAULT_XRAY_DAEMON: &str = "127.0.0.1:2000";
 pub const DEFAULT_DATA_DIR: &str = ".throughline/console";
 /// 2 GiB: about 2 to 4 million spans.
 pub const DEFAULT_MAX_BYTES: u64 = 2 << 30;
+/// 512 MiB: the newest 4 million spans or so.
+pub const DEFAULT_COLUMNS_MAX_BYTES: usize = 512 << 20;
 /// Less leaves no room for one large request.
 const LEAST_MAX_BYTES: u64 = 1 << 20;
 
@@ -40,6 +42,8 @@ pub struct Config {
     pub ui_dir: PathBuf,
     pub token: Option<Secret>,
     pub max_bytes: u64,
+    /// Of the columns in memory that queries are answered from.
+    pub columns_max_bytes: usize,
 }
 
 impl Config {
@@ -48,6 +52,8 @@ impl Config {
         // Live streams end only with their reader: waiting longer for them gains nothing.
         server.shutdown_deadline = server.shutdown_deadline.min(SHUTDOWN_DEADLINE);
         server.max_body = MAX_BODY;
+        // Those who send to Rollbar and CloudWatch may pack; their receivers unpack.
+        server.encoded_bodies = true;
         let listen = |name, default: &str| match env.parse(name, default)? {
             Some(listen) => Ok(listen),
             None => Ok(default.parse().expect("the default is an address")),
@@ -90,6 +96,11 @@ impl Config {
                 .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("ui/dist"), PathBuf::from),
             token,
             max_bytes,
+            columns_max_bytes: env.parse_or(
+                "CONSOLE_COLUMNS_MAX_BYTES",
+                DEFAULT_COLUMNS_MAX_BYTES,
+                "536870912",
+            )?,
         })
     }
 }

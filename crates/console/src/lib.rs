@@ -4,6 +4,7 @@ mod api;
 pub mod config;
 pub mod forward;
 mod ingest;
+mod query;
 mod stats;
 mod store;
 pub mod tree;
@@ -16,14 +17,16 @@ use std::sync::Arc;
 use actix_web::dev::ServerHandle;
 use service::server::{Listen, Ready, Server, Settings, Tracing};
 use vendor_apis::xray::{Counters, Daemon, Forwarder};
+use vendor_apis::{cloudwatch, rollbar};
 
 pub use config::Config;
 
-use crate::api::{Access, Addresses, Api};
+use crate::api::{Access, Addresses, Api, Asked, Vendors};
 use crate::forward::Forward;
 use crate::ingest::Ingest;
 use crate::ingest::budget::Budget;
 use crate::ingest::grpc::GrpcServer;
+use crate::query::Columns;
 use crate::stats::Stats;
 use crate::store::{Documents, Store};
 
@@ -72,6 +75,9 @@ impl Application {
         let stats = Arc::new(Stats::default());
         let store = Store::open(&config.data_dir, config.max_bytes, stats.clone())
             .map_err(|error| BuildError::Store(error.to_string()))?;
+        let columns =
+            Columns::follow(&store.path, store.changes.clone(), config.columns_max_bytes)
+                .map_err(|error| BuildError::Store(error.to_string()))?;
         let documents = Arc::new(Documents { writer: store.writer.clone(), reader: store.reader.clone() });
         let counters = Arc::new(Counters::default());
         let forward = config.xray_forward.as_ref().map(|to| {
@@ -104,7 +110,12 @@ impl Application {
             otlp_grpc: port(&otlp_grpc),
             xray_daemon: xray_tcp.port(),
         };
-        let api = Api::new(store, stats, counters.clone(), onward.clone(), &config, addresses);
+        let vendors = Vendors {
+            xray: xray_api,
+            rollbar: rollbar::Api::new(Arc::new(store.errors.clone()), store.errors.counters.clone()),
+            cloudwatch: cloudwatch::Api::new(Arc::new(store.logs.clone()), store.logs.counters.clone()),
+        };
+        let api = Api::new(store, Asked::new(columns), stats, counters.clone(), onward.clone(), &config, addresses);
 
         let in_bind = |variable, listen: &Listen| {
             let listen = listen.clone();
@@ -118,7 +129,7 @@ impl Application {
             }
         });
         let server = Server::bind(&config.server, Tracing::Off, ready, {
-            move |app| api::routes(app, api.clone(), access.clone(), &xray_api)
+            move |app| api::routes(app, api.clone(), access.clone(), &vendors)
         })
         .map_err(in_bind("LISTEN", &config.server.listen))?;
         let xray = Daemon::start(udp, documents, counters, onward.xray())

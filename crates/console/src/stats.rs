@@ -14,6 +14,9 @@ pub(crate) struct Stats {
     pub(crate) trace_too_large: Counter,
     pub(crate) pruned_traces: Counter,
     pub(crate) pruned_spans: Counter,
+    /// Log events, and occurrences of errors.
+    pub(crate) pruned_logs: Counter,
+    pub(crate) pruned_occurrences: Counter,
     pub(crate) ignored_logs: Counter,
     pub(crate) ignored_metrics: Counter,
     /// Requests, from here on.

@@ -154,3 +154,131 @@ impl Status {
         }
     }
 }
+
+/// A page of `GET /api/errors`, those seen last first.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Errors {
+    pub groups: Vec<ErrorGroup>,
+    /// `before` of the next page.
+    pub next: Option<String>,
+}
+
+/// All occurrences of one fingerprint in one environment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorGroup {
+    pub id: String,
+    pub fingerprint: String,
+    pub title: String,
+    /// Of the first occurrence: `critical`, `error`, `warning`, `info` or `debug`.
+    pub level: String,
+    pub status: ErrorStatus,
+    pub environment: String,
+    pub service: String,
+    pub context: Option<String>,
+    /// Of all that came, kept or not.
+    pub count: u64,
+    pub people: u64,
+    pub first_seen_unix_nano: i64,
+    pub last_seen_unix_nano: i64,
+    pub last_trace_id: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ErrorStatus {
+    Active,
+    Resolved,
+    /// Came again after it was resolved.
+    Regression,
+}
+
+/// `GET /api/errors/{id}`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ErrorDetail {
+    pub group: ErrorGroup,
+    /// In order of arrival, the newest first.
+    pub occurrences: Vec<Occurrence>,
+    /// `before` of the next page of occurrences.
+    pub next: Option<String>,
+    /// Of the environment, the newest first.
+    pub deploys: Vec<Deploy>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Occurrence {
+    pub uuid: String,
+    pub time_unix_nano: i64,
+    pub trace_id: Option<String>,
+    pub span_id: Option<String>,
+    /// The id.
+    pub person: Option<String>,
+    pub code_version: Option<String>,
+    pub level: Option<String>,
+    pub context: Option<String>,
+    #[serde(flatten)]
+    pub shown: vendor_apis::rollbar::show::Shown,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Deploy {
+    pub id: String,
+    pub environment: String,
+    pub revision: String,
+    /// `started`, `succeeded`, `failed` or `timed_out`.
+    pub status: String,
+    pub user: Option<String>,
+    pub comment: Option<String>,
+    pub time_unix_nano: i64,
+}
+
+/// A page of `GET /api/logs`, newest first.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Logs {
+    pub events: Vec<LogEvent>,
+    /// `before` of the next page.
+    pub next: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LogEvent {
+    pub id: String,
+    pub time_unix_nano: i64,
+    pub group: String,
+    pub stream: String,
+    /// `trace`, `debug`, `info`, `warn`, `error` or `fatal`, whatever the sender calls them.
+    pub level: Option<String>,
+    pub service: Option<String>,
+    pub message: String,
+    pub trace_id: Option<String>,
+    pub span_id: Option<String>,
+    /// Of a message that is a JSON object.
+    pub fields: Option<Map<String, Value>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogGroup {
+    pub name: String,
+    pub streams: Vec<String>,
+    /// `null`: events never expire.
+    pub retention_days: Option<u32>,
+    pub events: u64,
+    pub bytes: u64,
+}
+
+impl ErrorStatus {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Resolved => "resolved",
+            Self::Regression => "regression",
+        }
+    }
+
+    pub(crate) fn of(text: &str) -> Self {
+        match text {
+            "resolved" => Self::Resolved,
+            "regression" => Self::Regression,
+            _ => Self::Active,
+        }
+    }
+}

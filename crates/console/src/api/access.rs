@@ -11,6 +11,7 @@ use actix_web::{Error, HttpResponse, ResponseError};
 use env::Secret;
 use service::Problem;
 use vendor_apis::xray::error::ApiError;
+use vendor_apis::{cloudwatch, rollbar, xray};
 
 const COOKIE: &str = "console_token";
 
@@ -39,13 +40,23 @@ pub(super) async fn check<B: MessageBody + 'static>(
         if let Some(answer) = exchange(&access, &request) {
             return Ok(request.into_response(answer).map_into_right_body());
         }
-        let is_aws = vendor_apis::xray::api::is_path(request.path());
-        if is_aws && !vendor_apis::xray::api::is_ingest(request.path()) && !is_signed_by(&access, &request) {
-            return Ok(request
-                .into_response(ApiError::access_denied().error_response())
-                .map_into_right_body());
+        let (path, headers) = (request.path(), request.headers());
+        let (is_xray, is_logs) = (xray::api::is_path(path), cloudwatch::api::is_call(path, headers));
+        let is_vendor = is_xray || is_logs || rollbar::api::is_path(path);
+        let is_ingest = match () {
+            () if is_xray => xray::api::is_ingest(path),
+            () if is_logs => cloudwatch::api::is_ingest(headers),
+            () => is_vendor,
+        };
+        if is_vendor && !is_ingest && !is_signed_by(&access, &request) {
+            let denied = if is_logs {
+                cloudwatch::ApiError::access_denied().error_response()
+            } else {
+                ApiError::access_denied().error_response()
+            };
+            return Ok(request.into_response(denied).map_into_right_body());
         }
-        if !is_aws && !is_signed_in(&access, &request) {
+        if !is_vendor && !is_signed_in(&access, &request) {
             let problem = Problem::unauthorized(
                 "open this address once with ?token=CONSOLE_TOKEN, or send it as a bearer token",
             );

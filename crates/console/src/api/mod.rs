@@ -1,6 +1,9 @@
 //! The HTTP API and the UI's files.
 
 mod access;
+mod errors;
+mod logs;
+mod query;
 mod stream;
 mod traces;
 mod ui;
@@ -22,9 +25,10 @@ use vendor_apis::xray::error::ApiError;
 use crate::config::Config;
 use crate::forward::Forward;
 use crate::stats::Stats;
-use crate::store::{News, ReadError, Reader, Store, Writer, now};
+use crate::store::{Errors, Logs, News, ReadError, Reader, Store, Writer, now};
 
 pub(crate) use access::Access;
+pub(crate) use query::Asked;
 
 /// Live streams at a time. Each is a connection that stays; a browser opens six to one host at most.
 const MAX_STREAMS: usize = 64;
@@ -44,6 +48,9 @@ pub(crate) struct Api {
     addresses: Addresses,
     documents: Arc<Counters>,
     forward: Forward,
+    asked: Asked,
+    errors: Errors,
+    logs: Logs,
     /// Holds the lock on the data directory.
     _store: Arc<Store>,
 }
@@ -56,9 +63,18 @@ pub(crate) struct Addresses {
     pub(crate) xray_daemon: String,
 }
 
+/// The APIs of vendors under our own address.
+#[derive(Clone)]
+pub(crate) struct Vendors {
+    pub(crate) xray: vendor_apis::xray::Api,
+    pub(crate) rollbar: vendor_apis::rollbar::Api,
+    pub(crate) cloudwatch: vendor_apis::cloudwatch::Api,
+}
+
 impl Api {
     pub(crate) fn new(
         store: Store,
+        asked: Asked,
         stats: Arc<Stats>,
         documents: Arc<Counters>,
         forward: Forward,
@@ -77,6 +93,9 @@ impl Api {
             addresses,
             documents,
             forward,
+            asked,
+            errors: store.errors.clone(),
+            logs: store.logs.clone(),
             _store: Arc::new(store),
         }
     }
@@ -86,7 +105,7 @@ impl Api {
     }
 }
 
-pub(crate) fn routes(app: &mut ServiceConfig, api: Api, access: Access, xray: &vendor_apis::xray::Api) {
+pub(crate) fn routes(app: &mut ServiceConfig, api: Api, access: Access, vendors: &Vendors) {
     app.app_data(Data::new(api)).service(
         web::scope("")
             .wrap(from_fn(access::check))
@@ -103,9 +122,24 @@ pub(crate) fn routes(app: &mut ServiceConfig, api: Api, access: Access, xray: &v
             .route("/api/traces/{trace_id}", web::get().to(traces::show))
             .route("/api/traces/{trace_id}/spans/{span_id}", web::get().to(traces::show_span))
             .route("/api/xray/traces/{trace_id}", web::get().to(self::xray::documents))
+            .route("/api/query", web::post().to(query::run))
+            .route("/api/query/compare", web::post().to(query::compare))
+            .route("/api/columns", web::get().to(query::columns))
+            .route("/api/columns/values", web::get().to(query::values))
+            .route("/api/datasets", web::get().to(query::datasets))
+            .route("/api/service-map", web::get().to(query::service_map))
+            .route("/api/errors", web::get().to(errors::list))
+            .route("/api/errors/{id}", web::get().to(errors::show))
+            .route("/api/errors/{id}", web::post().to(errors::change))
+            .route("/api/logs", web::get().to(logs::list))
+            .route("/api/logs/tail", web::get().to(logs::tail))
+            .route("/api/logs/groups", web::get().to(logs::groups))
             .route("/api/stats", web::get().to(stats))
+            // Rollbar's paths lie below `/api`, CloudWatch's only one is that of the UI: both before those.
+            .configure(|app| vendors.rollbar.configure(app))
+            .configure(|app| vendors.cloudwatch.configure(app))
             .route("/api/{rest:.*}", web::to(no_such_route))
-            .configure(|app| xray.configure(app))
+            .configure(|app| vendors.xray.configure(app))
             .default_service(web::get().to(ui::file)),
     );
 }
@@ -121,7 +155,7 @@ pub(crate) fn daemon_routes(app: &mut ServiceConfig, access: Access, xray: &vend
     );
 }
 
-async fn stats(api: Data<Api>) -> Json<Value> {
+async fn stats(api: Data<Api>) -> Result<Json<Value>, Problem> {
     let Stats {
         received,
         stored,
@@ -132,6 +166,8 @@ async fn stats(api: Data<Api>) -> Json<Value> {
         trace_too_large,
         pruned_traces,
         pruned_spans,
+        pruned_logs,
+        pruned_occurrences,
         ignored_logs,
         ignored_metrics,
         undecodable,
@@ -143,15 +179,19 @@ async fn stats(api: Data<Api>) -> Json<Value> {
     } = &*api.stats;
     let refused = [invalid_trace_id, invalid_span_id, invalid_parent_span_id, trace_too_large];
     let xray = api.documents.totals();
+    let (rollbar, cloudwatch) = (api.errors.counters.totals(), api.logs.counters.totals());
+    let (log_events, errors, occurrences) = api.reader.counts().await.map_err(|error| unreadable(&error))?;
     let (spans, traces, bytes) = api.writer.size();
-    Json(json!({
+    Ok(Json(json!({
         "since_unix_nano": api.since,
-        "received": { "otlp": received.get(), "xray": xray.received },
-        "stored": { "otlp": stored.get(), "xray": xray.stored },
-        "duplicates": { "otlp": duplicates.get(), "xray": xray.duplicates },
+        "received": { "otlp": received.get(), "xray": xray.received, "rollbar": rollbar.received(), "cloudwatch": cloudwatch.received() },
+        "stored": { "otlp": stored.get(), "xray": xray.stored, "rollbar": rollbar.stored, "cloudwatch": cloudwatch.stored },
+        "duplicates": { "otlp": duplicates.get(), "xray": xray.duplicates, "rollbar": rollbar.duplicates, "cloudwatch": cloudwatch.duplicates },
         "dropped": {
             "otlp": refused.iter().map(|counter| counter.get()).sum::<u64>(),
             "xray": xray.dropped,
+            "rollbar": rollbar.dropped.values().sum::<u64>(),
+            "cloudwatch": cloudwatch.dropped.values().sum::<u64>(),
         },
         "refused": {
             "invalid_trace_id": invalid_trace_id.get(),
@@ -168,9 +208,17 @@ async fn stats(api: Data<Api>) -> Json<Value> {
             "host": host.get(),
         },
         "ignored": { "logs": ignored_logs.get(), "metrics": ignored_metrics.get() },
-        "pruned": { "traces": pruned_traces.get(), "spans": pruned_spans.get() },
+        "pruned": {
+            "traces": pruned_traces.get(),
+            "spans": pruned_spans.get(),
+            "logs": pruned_logs.get(),
+            "occurrences": pruned_occurrences.get(),
+        },
         "spans": spans,
         "traces": traces,
+        "log_events": log_events,
+        "errors": errors,
+        "occurrences": occurrences,
         "bytes": bytes,
         "max_bytes": api.max_bytes,
         "otlp_http": api.addresses.otlp_http,
@@ -178,11 +226,22 @@ async fn stats(api: Data<Api>) -> Json<Value> {
         "xray_daemon": api.addresses.xray_daemon,
         "xray": api.documents.to_json(),
         "forward": api.forward.report(),
-    }))
+        "rollbar": { "refused": rollbar.dropped, "refused_requests": rollbar.refused_requests },
+        "cloudwatch": { "refused": cloudwatch.dropped, "refused_requests": cloudwatch.refused_requests },
+    })))
 }
 
 async fn no_such_route() -> Problem {
     Problem::not_found("the API has nothing at this path")
+}
+
+/// An empty value is no choice, as forms send it.
+fn set(value: Option<String>) -> Option<String> {
+    value.filter(|text| !text.is_empty())
+}
+
+fn busy() -> Problem {
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "the store takes nothing at the moment")
 }
 
 fn unreadable(error: &ReadError) -> Problem {

@@ -10,7 +10,7 @@ use serde_json::json;
 use service::Problem;
 use xray::id::{SpanId, TraceId};
 
-use super::{Api, unreadable};
+use super::{Api, set, unreadable};
 use crate::store::{Cursor, Filter, Found, Page, ReadError, TraceHead};
 use crate::wire::{Source, Traces};
 
@@ -42,9 +42,7 @@ pub(super) struct ShowQuery {
 }
 
 impl FilterQuery {
-    /// An empty value is no choice, as forms send it.
     pub(super) fn parse(self) -> Result<Filter, Problem> {
-        let set = |value: Option<String>| value.filter(|text| !text.is_empty());
         let min_duration_nano = set(self.min_duration_ms)
             .map(|text| match text.parse::<f64>() {
                 Ok(ms) if ms >= 0.0 => Ok((ms * 1e6) as i64),
@@ -61,18 +59,16 @@ impl FilterQuery {
 pub(super) async fn list(api: Data<Api>, query: Query<ListQuery>) -> Result<Json<Traces>, Problem> {
     let ListQuery { limit, before, filter } = query.into_inner();
     let limit = limit.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT);
-    let before = before
-        .filter(|text| !text.is_empty())
-        .map(|text| cursor(&text).ok_or_else(|| Problem::bad_request("before must be the `next` of a page")))
-        .transpose()?;
+    let before = set(before).map(|text| cursor(&text)).transpose()?;
     let Page { traces, next } =
         api.reader.traces(filter.parse()?, before, limit).await.map_err(|error| unreadable(&error))?;
     Ok(Json(Traces { traces, next: next.map(|(listed, id)| format!("{listed}.{id}")) }))
 }
 
-fn cursor(text: &str) -> Option<Cursor> {
-    let (listed, id) = text.split_once('.')?;
-    Some((listed.parse().ok()?, id.parse().ok()?))
+pub(super) fn cursor(text: &str) -> Result<Cursor, Problem> {
+    let numbers =
+        text.split_once('.').and_then(|(listed, id)| Some((listed.parse().ok()?, id.parse().ok()?)));
+    numbers.ok_or_else(|| Problem::bad_request("before must be the `next` of a page"))
 }
 
 pub(super) async fn show(
@@ -116,7 +112,7 @@ pub(super) async fn show(
 pub(super) async fn show_span(api: Data<Api>, ids: Path<(String, String)>) -> Result<HttpResponse, Problem> {
     let (trace_id, span_id) = ids.into_inner();
     let trace_id = parse_trace_id(&trace_id)?;
-    let span_id: SpanId = span_id.parse().map_err(|_| Problem::bad_request("a span id is 16 hex digits"))?;
+    let span_id = parse_span_id(&span_id)?;
     match api.reader.span(trace_id, span_id).await.map_err(|error| unreadable(&error))? {
         Some(span) => Ok(HttpResponse::Ok().insert_header((CONTENT_TYPE, "application/json")).body(span)),
         None => Err(Problem::not_found("this span has not arrived")),
@@ -125,6 +121,10 @@ pub(super) async fn show_span(api: Data<Api>, ids: Path<(String, String)>) -> Re
 
 pub(super) fn parse_trace_id(text: &str) -> Result<TraceId, Problem> {
     text.parse().map_err(|_| Problem::bad_request("a trace id is 32 hex digits, or X-Ray's 1-8-24"))
+}
+
+pub(super) fn parse_span_id(text: &str) -> Result<SpanId, Problem> {
+    text.parse().map_err(|_| Problem::bad_request("a span id is 16 hex digits"))
 }
 
 fn gone(at: i64) -> Problem {

@@ -1,6 +1,11 @@
 //! Spans on disk: SQLite in WAL mode, one thread that writes, a few connections that read.
 
+mod errors;
+mod logs;
+mod changes;
+mod prune;
 mod read;
+mod search;
 mod write;
 mod xray;
 
@@ -10,12 +15,16 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rusqlite::{Connection, ErrorCode};
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 
 use crate::stats::Stats;
 use crate::wire::Summary;
 
+pub(crate) use errors::{ErrorFilter, Errors};
+pub(crate) use logs::Logs;
+pub(crate) use changes::{Changes, Pending};
 pub(crate) use read::{Cursor, Filter, Found, Page, ReadError, Reader, TraceHead};
+pub(crate) use search::{LogFilter, Place, Text, Words};
 pub(crate) use write::{Overloaded, Writer};
 pub(crate) use xray::{DocumentRow, Documents, plain_span};
 
@@ -26,7 +35,7 @@ pub(crate) const MAX_SPANS_PER_TRACE: u64 = 250_000;
 const NEWS_CAPACITY: usize = 64;
 
 /// The schema that this build reads and writes. Another one is refused, never guessed at.
-const SCHEMA_VERSION: i64 = 2;
+const SCHEMA_VERSION: i64 = 3;
 
 /// `spans.sources`: bits. A span that came both ways is one span, with the data that OTLP brought.
 pub(crate) mod sources {
@@ -46,6 +55,11 @@ pub(crate) struct Store {
     pub(crate) writer: Writer,
     pub(crate) reader: Reader,
     pub(crate) news: broadcast::Sender<News>,
+    pub(crate) errors: Errors,
+    pub(crate) logs: Logs,
+    pub(crate) changes: Arc<Changes>,
+    /// The database.
+    pub(crate) path: PathBuf,
     /// Held until the process ends, so that no second console writes here.
     _lock: File,
 }
@@ -87,26 +101,33 @@ impl Store {
             other => other,
         };
         let connection = connection.map_err(sqlite)?;
-        match connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(sqlite)? {
-            0 => connection
-                .execute_batch(&format!(
-                    "BEGIN;{}PRAGMA user_version = {SCHEMA_VERSION};COMMIT;",
-                    include_str!("schema.sql")
-                ))
-                .map_err(sqlite)?,
-            1 => connection
-                .execute_batch(&format!(
-                    "BEGIN;{}PRAGMA user_version = {SCHEMA_VERSION};COMMIT;",
-                    include_str!("schema-2.sql")
-                ))
-                .map_err(sqlite)?,
-            SCHEMA_VERSION => {}
+        let version =
+            connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(sqlite)?;
+        let steps: &[&str] = match version {
+            0 => &[include_str!("schema.sql"), include_str!("schema-3.sql")],
+            1 => &[include_str!("schema-2.sql"), include_str!("schema-3.sql")],
+            2 => &[include_str!("schema-3.sql")],
+            SCHEMA_VERSION => &[],
             found => return Err(OpenError::Schema { path, found }),
+        };
+        if !steps.is_empty() {
+            let steps = steps.concat();
+            connection
+                .execute_batch(&format!("BEGIN;{steps}PRAGMA user_version = {SCHEMA_VERSION};COMMIT;"))
+                .map_err(sqlite)?;
         }
         let (news, _) = broadcast::channel(NEWS_CAPACITY);
+        let changes = Arc::new(Changes::default());
         let reader = Reader::open(&path).map_err(sqlite)?;
-        let writer = Writer::start(connection, max_bytes, stats, news.clone()).map_err(sqlite)?;
-        Ok(Self { writer, reader, news, _lock: lock })
+        let writer = Writer::start(connection, max_bytes, stats.clone(), news.clone(), changes.clone()).map_err(sqlite)?;
+        let errors = Errors { writer: writer.clone(), counters: Arc::default(), stats };
+        let logs = Logs {
+            writer: writer.clone(),
+            reader: reader.clone(),
+            counters: Arc::default(),
+            news: watch::Sender::new(0),
+        };
+        Ok(Self { errors, logs, writer, reader, news, changes, path, _lock: lock })
     }
 }
 

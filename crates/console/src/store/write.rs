@@ -5,13 +5,15 @@ use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use tokio::sync::{broadcast, mpsc, oneshot};
 use xray::id::TraceId;
 
+use super::prune::{Pruned, prune_oldest, sweep};
 use super::xray::{self as documents, DocumentOutcome};
-use super::{MAX_SPANS_PER_TRACE, News, now, sources};
+use super::{Changes, MAX_SPANS_PER_TRACE, News, now, sources};
 use crate::ingest::budget::Share;
 use crate::ingest::decode::{Batch, Origin, SpanRow};
 use crate::stats::Stats;
@@ -19,16 +21,15 @@ use crate::wire::Summary;
 
 /// Requests that wait for the writer. When it is full the sender is told to come back (503).
 const QUEUE: usize = 256;
-/// Spans after which a transaction is closed though more wait: some 10 MB of WAL, and a bounded wait for the first.
-const COMMIT_SPANS: usize = 10_000;
+/// Spans and other rows after which a transaction is closed though more wait: some 10 MB of WAL, and a bounded wait for
+/// the first.
+const COMMIT_ROWS: usize = 10_000;
 /// Origins whose row ids are remembered. A sender with a new resource for every span costs look-ups, not memory.
 const KNOWN_ORIGINS: usize = 1_024;
 /// Pruning stops this far below the cap, so that it is not due again at once.
 const PRUNE_SLACK: u64 = 64;
-/// Traces a pruning transaction takes.
-const PRUNE_TRACES: usize = 32;
-/// Links to pruned traces that still say so; 60 bytes each.
-const TOMBSTONES: i64 = 100_000;
+/// How often it is looked for events that nobody sees any more.
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
 /// Services that a summary names; a trace of more shows the first ones.
 const LISTED_SERVICES: usize = 100;
@@ -61,14 +62,22 @@ pub(crate) struct Outcome {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Overloaded;
 
-struct Request {
-    batch: Batch,
-    /// A setting to keep, by its name.
-    setting: Option<(&'static str, String)>,
-    answer: oneshot::Sender<Outcome>,
-    /// The request's share of memory, given back once it is written.
-    _share: Option<Share>,
+enum Request {
+    Spans {
+        batch: Batch,
+        answer: oneshot::Sender<Outcome>,
+        /// The request's share of memory, given back once it is written.
+        share: Option<Share>,
+    },
+    Other {
+        weight: usize,
+        work: Work,
+    },
 }
+
+/// What else is written, within the transaction; the time is that of arrival. It returns what is done after the commit.
+type Work = Box<dyn FnOnce(&Transaction<'_>, i64) -> rusqlite::Result<Committed> + Send>;
+type Committed = Box<dyn FnOnce() + Send>;
 
 /// What became of one span.
 enum Inserted {
@@ -81,6 +90,7 @@ enum Inserted {
 
 /// What a summary counted of a span that is replaced.
 struct Before {
+    id: i64,
     status: i64,
     start: i64,
 }
@@ -93,7 +103,10 @@ struct Thread {
     stats: Arc<Stats>,
     size: Arc<Size>,
     news: broadcast::Sender<News>,
+    changes: Arc<Changes>,
     is_failing: bool,
+    /// When nothing was left that nobody sees.
+    swept: Option<Instant>,
 }
 
 /// A row of `traces`, kept in memory for the length of a transaction.
@@ -117,6 +130,7 @@ impl Writer {
         max_bytes: u64,
         stats: Arc<Stats>,
         news: broadcast::Sender<News>,
+        changes: Arc<Changes>,
     ) -> rusqlite::Result<Self> {
         let size = Arc::new(Size::default());
         let (traces, spans): (u64, u64) =
@@ -134,7 +148,9 @@ impl Writer {
             stats,
             size: size.clone(),
             news,
+            changes,
             is_failing: false,
+            swept: None,
         };
         thread.measure()?;
         let (queue, requests) = mpsc::channel(QUEUE);
@@ -147,26 +163,47 @@ impl Writer {
 
     /// Returns after the spans are committed.
     pub(crate) async fn write(&self, batch: Batch, share: Share) -> Result<Outcome, Overloaded> {
-        self.request(batch, None, Some(share)).await
+        self.request(batch, Some(share)).await
     }
 
     /// The same for X-Ray documents, whose number and size their ways in bound.
     pub(crate) async fn write_documents(&self, batch: Batch) -> Result<Outcome, Overloaded> {
-        self.request(batch, None, None).await
+        self.request(batch, None).await
     }
 
     pub(crate) async fn set(&self, name: &'static str, value: String) -> Result<(), Overloaded> {
-        self.request(Batch::default(), Some((name, value)), None).await.map(drop)
+        let set = move |transaction: &Transaction<'_>, _| {
+            transaction
+                .prepare_cached("INSERT OR REPLACE INTO settings (name, value) VALUES (?, ?)")?
+                .execute([name, &value])
+                .map(drop)
+        };
+        self.run(1, set, |()| ()).await
     }
 
-    async fn request(
+    /// Anything else, in the same transactions. `weight` is how many rows it writes, about; `committed` runs after the
+    /// commit, whether or not somebody still waits for the answer.
+    pub(crate) async fn run<T: Send + 'static>(
         &self,
-        batch: Batch,
-        setting: Option<(&'static str, String)>,
-        share: Option<Share>,
-    ) -> Result<Outcome, Overloaded> {
+        weight: usize,
+        work: impl FnOnce(&Transaction<'_>, i64) -> rusqlite::Result<T> + Send + 'static,
+        committed: impl FnOnce(&T) + Send + 'static,
+    ) -> Result<T, Overloaded> {
         let (answer, outcome) = oneshot::channel();
-        self.queue.try_send(Request { batch, setting, answer, _share: share }).map_err(|_| Overloaded)?;
+        let work: Work = Box::new(move |transaction, arrival| {
+            let done = work(transaction, arrival)?;
+            Ok(Box::new(move || {
+                committed(&done);
+                let _ = answer.send(done);
+            }))
+        });
+        self.queue.try_send(Request::Other { weight, work }).map_err(|_| Overloaded)?;
+        outcome.await.map_err(|_| Overloaded)
+    }
+
+    async fn request(&self, batch: Batch, share: Option<Share>) -> Result<Outcome, Overloaded> {
+        let (answer, outcome) = oneshot::channel();
+        self.queue.try_send(Request::Spans { batch, answer, share }).map_err(|_| Overloaded)?;
         outcome.await.map_err(|_| Overloaded)
     }
 
@@ -177,32 +214,46 @@ impl Writer {
     }
 }
 
+impl Request {
+    fn weight(&self) -> usize {
+        match self {
+            Self::Spans { batch, .. } => batch.spans.len(),
+            Self::Other { weight, .. } => *weight,
+        }
+    }
+}
+
 impl Thread {
     fn run(mut self, mut requests: mpsc::Receiver<Request>) {
         while let Some(first) = requests.blocking_recv() {
-            let mut spans = first.batch.spans.len();
+            let mut rows = first.weight();
             let mut group = vec![first];
-            while spans < COMMIT_SPANS
+            while rows < COMMIT_ROWS
                 && let Ok(next) = requests.try_recv()
             {
-                spans += next.batch.spans.len();
+                rows += next.weight();
                 group.push(next);
             }
             // A failed transaction answers nobody: the dropped senders read as `Overloaded`.
             match self.write(group) {
-                Ok(()) if std::mem::take(&mut self.is_failing) => tracing::info!("spans are stored again"),
+                Ok(()) if std::mem::take(&mut self.is_failing) => {
+                    tracing::info!("the store takes data again")
+                }
                 Ok(()) => {}
                 Err(error) => {
                     // Once, since senders that try again would fill a full disk with this line.
                     if !std::mem::replace(&mut self.is_failing, true) {
-                        tracing::error!(%error, "spans are not stored; their senders are asked to send them again");
+                        tracing::error!(%error, "nothing is stored; its senders are asked to send it again");
                     }
                     // Rows of the transaction are gone.
                     self.origins.clear();
                 }
             }
             if let Err(error) = self.prune() {
-                tracing::error!(%error, "old traces not pruned");
+                tracing::error!(%error, "old data not pruned");
+            }
+            if let Err(error) = self.sweep(&requests) {
+                tracing::error!(%error, "expired log events not removed");
             }
         }
     }
@@ -212,11 +263,19 @@ impl Thread {
         let arrival = now();
         let mut traces = HashMap::new();
         let (mut new_traces, mut new_spans) = (0, 0);
-        let mut outcomes = Vec::with_capacity(group.len());
-        for request in &group {
+        let mut replaced = Vec::new();
+        let (mut outcomes, mut others) = (Vec::with_capacity(group.len()), Vec::new());
+        for request in group {
+            let (batch, answer, share) = match request {
+                Request::Spans { batch, answer, share } => (batch, answer, share),
+                Request::Other { work, .. } => {
+                    others.push(work(&transaction, arrival)?);
+                    continue;
+                }
+            };
             let mut outcome = Outcome::default();
-            let mut origins = vec![None; request.batch.origins.len()];
-            for span in &request.batch.spans {
+            let mut origins = vec![None; batch.origins.len()];
+            for span in &batch.spans {
                 let trace = match traces.entry(span.trace_id) {
                     Entry::Occupied(entry) => entry.into_mut(),
                     Entry::Vacant(entry) => {
@@ -230,7 +289,7 @@ impl Thread {
                     outcome.trace_too_large += u64::from(is_otlp);
                     continue;
                 }
-                let origin = &request.batch.origins[span.origin];
+                let origin = &batch.origins[span.origin];
                 let origin_id = match origins[span.origin] {
                     Some((id, last_trace)) if last_trace >= trace.id => id,
                     _ => {
@@ -247,6 +306,7 @@ impl Thread {
                     }
                     Inserted::Merged(before) => {
                         if let Some(before) = before {
+                            replaced.push(before.id);
                             trace.replace(&before, span, &origin.service);
                         }
                         outcome.stored += u64::from(is_otlp);
@@ -254,18 +314,17 @@ impl Thread {
                     Inserted::Known => outcome.duplicates += u64::from(is_otlp),
                 }
             }
-            outcome.documents = documents::insert(&transaction, &request.batch.documents, arrival, |id| {
+            outcome.documents = documents::insert(&transaction, &batch.documents, arrival, |id| {
                 traces.get(&id).filter(|trace| trace.span_count < MAX_SPANS_PER_TRACE).map(|trace| trace.id)
             })?;
-            if let Some((name, value)) = &request.setting {
-                transaction
-                    .prepare_cached("INSERT OR REPLACE INTO settings (name, value) VALUES (?, ?)")?
-                    .execute([*name, value])?;
-            }
-            outcomes.push(outcome);
+            outcomes.push((outcome, answer, share));
         }
         for trace in traces.values_mut() {
-            trace.services.extend(documents::find_services(&transaction, trace.id)?);
+            let found = documents::find_services(&transaction, trace.id)?;
+            if !found.is_empty() {
+                replaced.extend(documents::rows(&transaction, trace.id)?);
+            }
+            trace.services.extend(found);
             trace.services.sort_unstable();
             trace.services.dedup();
             trace.services.truncate(LISTED_SERVICES);
@@ -273,14 +332,18 @@ impl Thread {
         }
         transaction.commit()?;
 
+        self.changes.stored(replaced);
         self.size.traces.fetch_add(new_traces, Relaxed);
         self.size.spans.fetch_add(new_spans, Relaxed);
-        for (request, outcome) in group.into_iter().zip(outcomes) {
+        for (outcome, answer, _share) in outcomes {
             self.stats.stored.add(outcome.stored);
             self.stats.duplicates.add(outcome.duplicates);
             self.stats.trace_too_large.add(outcome.trace_too_large);
             // A sender that went away sends it again, as a duplicate.
-            let _ = request.answer.send(outcome);
+            let _ = answer.send(outcome);
+        }
+        for committed in others {
+            committed();
         }
         if self.news.receiver_count() > 0 {
             let news = traces.iter().map(|(id, trace)| trace.summary(*id)).collect();
@@ -296,53 +359,52 @@ impl Thread {
         Ok(())
     }
 
-    /// Whole traces, those that came first, until the store is a bit below its cap.
+    /// Until the store is a bit below its cap.
     fn prune(&mut self) -> rusqlite::Result<()> {
         if self.size.bytes.load(Relaxed) <= self.max_bytes {
             return Ok(());
         }
         let target = self.max_bytes - self.max_bytes / PRUNE_SLACK;
         while self.size.bytes.load(Relaxed) > target {
-            let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let pruned = prune_oldest(&transaction)?;
-            transaction.commit()?;
-            if pruned.is_empty() {
+            if self.remove(prune_oldest)? == Pruned::default() {
                 break;
             }
-            let spans = pruned.iter().sum();
-            self.size.traces.fetch_sub(pruned.len() as u64, Relaxed);
-            self.size.spans.fetch_sub(spans, Relaxed);
-            self.stats.pruned_traces.add(pruned.len() as u64);
-            self.stats.pruned_spans.add(spans);
-            // Their rows may be gone with the last trace that used them.
-            self.origins.clear();
-            self.measure()?;
         }
         Ok(())
     }
-}
 
-/// Removes a few traces and gives the number of spans of each.
-fn prune_oldest(transaction: &Transaction<'_>) -> rusqlite::Result<Vec<u64>> {
-    let oldest: Vec<(i64, Vec<u8>, u64)> = transaction
-        .prepare_cached("SELECT id, trace_id, span_count FROM traces ORDER BY id LIMIT ?")?
-        .query_map([PRUNE_TRACES], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
-        .collect::<Result<_, _>>()?;
-    let Some((last, ..)) = oldest.last() else { return Ok(Vec::new()) };
-    let time = now();
-    for (id, trace_id, _) in &oldest {
-        transaction.prepare_cached("DELETE FROM spans WHERE trace = ?")?.execute([id])?;
-        transaction.prepare_cached("DELETE FROM documents WHERE trace = ?")?.execute([id])?;
-        transaction.prepare_cached("DELETE FROM traces WHERE id = ?")?.execute([id])?;
-        transaction
-            .prepare_cached("INSERT OR REPLACE INTO tombstones (trace_id, pruned) VALUES (?, ?)")?
-            .execute(params![trace_id, time])?;
+    /// As long as nobody waits.
+    fn sweep(&mut self, requests: &mpsc::Receiver<Request>) -> rusqlite::Result<()> {
+        while self.swept.is_none_or(|last| last.elapsed() > SWEEP_EVERY) {
+            if self.remove(sweep)? == Pruned::default() {
+                self.swept = Some(Instant::now());
+            }
+            if !requests.is_empty() {
+                break;
+            }
+        }
+        Ok(())
     }
-    transaction.prepare_cached("DELETE FROM origins WHERE last_trace <= ?")?.execute([last])?;
-    transaction
-        .prepare_cached("DELETE FROM tombstones WHERE id <= (SELECT max(id) FROM tombstones) - ?")?
-        .execute([TOMBSTONES])?;
-    Ok(oldest.into_iter().map(|(_, _, spans)| spans).collect())
+
+    fn remove(&mut self, step: fn(&Transaction<'_>) -> rusqlite::Result<Pruned>) -> rusqlite::Result<Pruned> {
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let pruned = step(&transaction)?;
+        transaction.commit()?;
+        let Pruned { traces, spans, logs, occurrences } = pruned;
+        self.size.traces.fetch_sub(traces, Relaxed);
+        self.size.spans.fetch_sub(spans, Relaxed);
+        self.stats.pruned_traces.add(traces);
+        self.stats.pruned_spans.add(spans);
+        self.stats.pruned_logs.add(logs);
+        self.stats.pruned_occurrences.add(occurrences);
+        if traces > 0 {
+            // Their rows may be gone with the last trace that used them.
+            self.origins.clear();
+            self.changes.pruned(&self.connection)?;
+        }
+        self.measure()?;
+        Ok(pruned)
+    }
 }
 
 fn origin_id(
@@ -407,7 +469,8 @@ fn insert(
     let (id, known, before) = transaction
         .prepare_cached("SELECT id, sources, status, start FROM spans WHERE trace = ? AND span_id = ?")?
         .query_row(params![trace, span.span_id.to_bytes()], |row| {
-            Ok((row.get::<_, i64>(0)?, row.get(1)?, Before { status: row.get(2)?, start: row.get(3)? }))
+            let before = Before { id: row.get(0)?, status: row.get(2)?, start: row.get(3)? };
+            Ok((before.id, row.get(1)?, before))
         })?;
     let Some((merged, is_replaced)) = merge(known, span.sources) else { return Ok(Inserted::Known) };
     if !is_replaced {
