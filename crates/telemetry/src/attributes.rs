@@ -17,3 +17,5 @@ pub const APP_NOW: &str = "app.now";
 pub const APP_RESULT_LENGTH: &str = "app.result_length";
 /// How many rows a write changed. OpenTelemetry has a name for returned rows only.
 pub const DB_RESPONSE_AFFECTED_ROWS: &str = "throughline.db.affected_rows";
+/// The span's length is measured and its position is not: see the crate `pg-plan`.
+pub const THROUGHLINE_SYNTHETIC: &str = "throughline.synthetic";

@@ -9,6 +9,8 @@ use tracing::{Level, Metadata, Subscriber};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Context, Layer};
 
+use crate::log::NOTICE_TARGET;
+use crate::postgres::plan;
 use crate::sampling::wanted;
 
 /// The finest spans that are made. Libraries' own debugging spans are none of a trace's business.
@@ -25,7 +27,11 @@ impl Gate {
     }
 
     fn logged(&self, metadata: &Metadata<'_>) -> bool {
-        self.log.would_enable(metadata.target(), metadata.level())
+        match metadata.target() {
+            // What Postgres says becomes spans, never a line.
+            NOTICE_TARGET => plan::listens(),
+            target => self.log.would_enable(target, metadata.level()),
+        }
     }
 }
 
@@ -33,6 +39,7 @@ impl<S: Subscriber> Layer<S> for Gate {
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
         match metadata.is_span() {
             true if *metadata.level() <= FINEST_SPAN => Interest::sometimes(),
+            false if metadata.target() == NOTICE_TARGET => Interest::sometimes(),
             false if self.logged(metadata) => Interest::always(),
             _ => Interest::never(),
         }
@@ -44,7 +51,8 @@ impl<S: Subscriber> Layer<S> for Gate {
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
         let log = self.log.iter().map(|(_, level)| level).chain(self.log.default_level()).max();
-        log.max(Some(LevelFilter::from_level(FINEST_SPAN)))
+        let others = if plan::wants_logs() { Level::TRACE } else { FINEST_SPAN };
+        log.max(Some(LevelFilter::from_level(others)))
     }
 }
 

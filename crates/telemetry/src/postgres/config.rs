@@ -8,6 +8,8 @@ const MAX_CONNECTIONS: u32 = 10;
 /// Below the five seconds that callers give a service, so that they get an answer and not a timeout of their own.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(4);
+/// Enough for a tenth of what the others do, at twice the time for each.
+const TRACED_CONNECTIONS: u32 = 2;
 
 const URL_EXAMPLE: &str = "postgres://activities:secret@127.0.0.1:5433/activities";
 
@@ -21,6 +23,9 @@ pub struct DbConfig {
     /// How long one statement may run before Postgres ends it with 57014.
     pub statement_timeout: Duration,
     pub mode: Mode,
+    /// In [`Mode::Transactions`], connections beside the others for sampled single statements, which bring back
+    /// their plans. When none becomes free soon such a statement goes with the others, without a plan.
+    pub traced_connections: u32,
 }
 
 /// Which sampled statements carry their trace into Postgres.
@@ -28,7 +33,8 @@ pub struct DbConfig {
 pub enum Mode {
     /// Every one. A single statement is wrapped in a transaction of its own: two more round trips.
     Always,
-    /// Those inside a [`super::Tx`], where it costs no round trip.
+    /// Those inside a [`super::Tx`], where it costs no round trip. A single statement brings back its plan over
+    /// a small pool of its own, and the server is not told the trace.
     #[default]
     Transactions,
 }
@@ -41,11 +47,12 @@ impl DbConfig {
             acquire_timeout: ACQUIRE_TIMEOUT,
             statement_timeout: STATEMENT_TIMEOUT,
             mode: Mode::default(),
+            traced_connections: TRACED_CONNECTIONS,
         }
     }
 
-    /// `DATABASE_URL`, `DATABASE_MAX_CONNECTIONS`, `DATABASE_ACQUIRE_TIMEOUT_MS`, `DATABASE_STATEMENT_TIMEOUT_MS`
-    /// and `PG_TRACE_CONTEXT`.
+    /// `DATABASE_URL`, `DATABASE_MAX_CONNECTIONS`, `DATABASE_ACQUIRE_TIMEOUT_MS`, `DATABASE_STATEMENT_TIMEOUT_MS`,
+    /// `DATABASE_TRACED_CONNECTIONS` and `PG_TRACE_CONTEXT`.
     pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
         let url = env.require::<String>("DATABASE_URL", URL_EXAMPLE)?;
         // sqlx would say this at connect time, with the password in it and without the variable's name.
@@ -65,6 +72,7 @@ impl DbConfig {
             max_connections,
             acquire_timeout: env.millis_or("DATABASE_ACQUIRE_TIMEOUT_MS", ACQUIRE_TIMEOUT)?,
             statement_timeout: env.millis_or("DATABASE_STATEMENT_TIMEOUT_MS", STATEMENT_TIMEOUT)?,
+            traced_connections: env.parse_or("DATABASE_TRACED_CONNECTIONS", TRACED_CONNECTIONS, "2")?,
             mode: env.parse_or("PG_TRACE_CONTEXT", Mode::default(), "always")?,
         })
     }

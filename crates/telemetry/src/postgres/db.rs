@@ -5,20 +5,31 @@ use async_stream::try_stream;
 use futures::future::BoxFuture;
 use futures::stream::{BoxStream, TryStreamExt as _};
 use opentelemetry::Context;
+use opentelemetry::trace::SpanContext;
+use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgQueryResult, PgRow, PgStatement, PgTypeInfo};
-use sqlx::{ConnectOptions as _, Either, Error, Execute, Executor, PgPool, Postgres, SqlStr};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Either, Error, Execute, Executor, PgPool, Postgres, SqlStr};
 
 use super::config::{DbConfig, Mode};
 use super::held::Held;
+use super::plan;
 use super::query::Taken;
+use super::server::Server;
 use super::span::{self, Statement, Target};
 use super::tx::Tx;
+
+/// A single statement waits for this part of the acquire timeout, 100 ms of 2 s, for a connection that asks for its
+/// plan; then it goes without.
+const TRACED_SHARE: u32 = 20;
 
 /// A pool whose sampled statements are spans; see the module's page. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Db {
     pool: PgPool,
+    /// In [`Mode::Transactions`]: for sampled single statements, of which it asks every plan.
+    traced: Option<PgPool>,
     target: Arc<Target>,
+    server: Arc<Server>,
     mode: Mode,
 }
 
@@ -51,15 +62,17 @@ impl Db {
             }
             pool => pool?,
         };
-        Ok(Self { pool, target, mode: config.mode })
+        let server = Server::probe(&mut *pool.acquire().await?).await;
+        let small = config.mode == Mode::Transactions && config.traced_connections > 0 && server.plans();
+        let traced = if small { traced_pool(config, options, &server).await } else { None };
+        Ok(Self { pool, traced, target, server: Arc::new(server), mode: config.mode })
     }
 
     /// Begins a transaction. It is rolled back unless [`Tx::commit`] is called.
     pub async fn begin(&self) -> Result<Tx, Error> {
         let cx = Context::current();
         if span::is_sampled(&cx) {
-            let held = Held::new(self.acquire(&cx).await?);
-            Tx::begin_traced(held, Arc::clone(&self.target), &cx).await
+            Tx::begin_traced(self, &cx).await
         } else {
             Tx::begin(Held::new(self.pool.acquire().await?)).await
         }
@@ -71,23 +84,89 @@ impl Db {
         &self.pool
     }
 
+    pub(super) fn target(&self) -> &Arc<Target> {
+        &self.target
+    }
+
+    /// Whether statements of a sampled transaction come with their plans.
+    pub(super) fn plans(&self) -> bool {
+        self.server.plans()
+    }
+
     /// A connection; the wait for it is a span of its own if it is long or in vain.
-    async fn acquire(&self, cx: &Context) -> Result<sqlx::pool::PoolConnection<Postgres>, Error> {
+    pub(super) async fn acquire(&self, cx: &Context) -> Result<Held, Error> {
         let asked = SystemTime::now();
         let acquired = self.pool.acquire().await;
         span::waited(cx, &self.target, asked, acquired.as_ref().err());
-        acquired
+        acquired.map(Held::new)
     }
 
-    /// A connection for one sampled statement, in a transaction that carries `span` if the mode says so.
-    async fn hold(&self, cx: &Context, sql: &str) -> Result<(Held, Statement), Error> {
-        let mut held = Held::new(self.acquire(cx).await?);
-        let mut span = Statement::start(cx, &self.target, sql);
-        if self.mode == Mode::Always {
-            span.check(held.begin(span::begin_sql(span.span_context())).await)?;
+    /// Begins a transaction that carries `span`: once more and without plans if the server no longer gives them.
+    pub(super) async fn open(&self, cx: &Context, mut held: Held, span: &SpanContext) -> Result<Held, Error> {
+        let plans = self.server.plans();
+        match held.begin(span::begin_sql(span, &self.server)).await {
+            Err(error) if plans && self.server.refused(&error) => {
+                // The refused one is closed, which makes room in the pool.
+                drop(held);
+                held = self.acquire(cx).await?;
+                held.begin(span::begin_sql(span, &self.server)).await?;
+            }
+            done => done?,
+        }
+        Ok(held)
+    }
+
+    /// A connection for one sampled statement, and its span.
+    async fn hold(&self, cx: &Context, query: &Taken) -> Result<(Held, Statement), Error> {
+        let start = || Statement::start(cx, &self.target, query.text().as_str());
+        let (held, mut span, plans) = match self.mode {
+            Mode::Always => {
+                let held = self.acquire(cx).await?;
+                let mut span = start();
+                let opened = self.open(cx, held, span.span_context()).await;
+                (span.check(opened)?, span, self.plans())
+            }
+            Mode::Transactions => match self.acquire_traced().await {
+                Some(connection) => (Held::new(connection), start(), true),
+                None => (self.acquire(cx).await?, start(), false),
+            },
+        };
+        if plans {
+            span.listen(query.text().clone());
         }
         Ok((held, span))
     }
+
+    /// None rather than a long wait: nothing sampled should fail for being one of many.
+    async fn acquire_traced(&self) -> Option<PoolConnection<Postgres>> {
+        let pool = self.traced.as_ref()?;
+        let patience = pool.options().get_acquire_timeout();
+        let acquired = tokio::time::timeout(patience / TRACED_SHARE, pool.acquire()).await;
+        let acquired = acquired.ok().and_then(Result::ok);
+        if acquired.is_none() {
+            plan::unasked();
+        }
+        acquired
+    }
+}
+
+/// None, and a warning, if the server refuses the settings.
+async fn traced_pool(config: &DbConfig, options: PgConnectOptions, server: &Server) -> Option<PgPool> {
+    let settings = server.settings().iter().flat_map(|setting| ["set ", setting, ";"]).collect::<String>();
+    let opened = PgPoolOptions::new()
+        .min_connections(config.traced_connections)
+        .max_connections(config.traced_connections)
+        .acquire_timeout(config.acquire_timeout)
+        .test_before_acquire(true)
+        .after_connect(move |connection, _| {
+            let settings = settings.clone();
+            Box::pin(
+                async move { connection.execute(sqlx::raw_sql(AssertSqlSafe(settings))).await.map(drop) },
+            )
+        })
+        .connect_with(options)
+        .await;
+    opened.inspect_err(|error| tracing::warn!(%error, "the plans of single statements are not shown")).ok()
 }
 
 impl<'c> Executor<'c> for &'c Db {
@@ -104,15 +183,17 @@ impl<'c> Executor<'c> for &'c Db {
         }
         let query = Taken::from(query);
         Box::pin(try_stream! {
-            let (mut held, mut span) = self.hold(&cx, query.text()).await?;
+            let (mut held, mut span) = self.hold(&cx, &query).await?;
             {
-                let mut steps = held.connection().fetch_many(query);
+                let mut steps = span.hearing(held.connection().fetch_many(query));
                 while let Some(step) = span.check(steps.try_next().await)? {
                     span.count(&step);
                     yield step;
                 }
             }
-            span.check(held.commit().await)?;
+            // A deferred constraint is checked now, by a statement that has a plan as well.
+            let committed = span.hearing(held.commit()).await;
+            span.check(committed)?;
             span.finish();
         })
     }
@@ -128,10 +209,12 @@ impl<'c> Executor<'c> for &'c Db {
         }
         let query = Taken::from(query);
         Box::pin(async move {
-            let (mut held, mut span) = self.hold(&cx, query.text()).await?;
-            let row = span.check(held.connection().fetch_optional(query).await)?;
+            let (mut held, mut span) = self.hold(&cx, &query).await?;
+            let row = span.hearing(held.connection().fetch_optional(query)).await;
+            let row = span.check(row)?;
             span.count_rows(u64::from(row.is_some()));
-            span.check(held.commit().await)?;
+            let committed = span.hearing(held.commit()).await;
+            span.check(committed)?;
             span.finish();
             Ok(row)
         })

@@ -24,7 +24,9 @@ mod db;
 mod tx;
 
 mod held;
+pub(crate) mod plan;
 mod query;
+mod server;
 mod span;
 mod sql;
 

@@ -23,8 +23,8 @@ impl Taken {
         Self { statement, arguments, persistent, sql: query.sql() }
     }
 
-    pub(super) fn text(&self) -> &str {
-        self.sql.as_str()
+    pub(super) fn text(&self) -> &SqlStr {
+        &self.sql
     }
 }
 

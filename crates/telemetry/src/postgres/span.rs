@@ -1,15 +1,17 @@
 //! The spans of statements, after OpenTelemetry's conventions for database clients and for PostgreSQL.
 
 use std::fmt::Write as _;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use opentelemetry::global::{self, BoxedSpan, BoxedTracer};
 use opentelemetry::trace::{Span as _, SpanContext, SpanKind, Status, TraceContextExt as _, Tracer as _};
 use opentelemetry::{Context, KeyValue};
 use sqlx::error::DatabaseError;
 use sqlx::postgres::{PgConnectOptions, PgQueryResult, PgRow};
-use sqlx::{Either, Error};
+use sqlx::{Either, Error, SqlStr};
 
+use super::plan::{self, Hearing, Report, Slot};
+use super::server::Server;
 use super::sql;
 use crate::attributes::{
     DB_COLLECTION_NAME, DB_NAMESPACE, DB_OPERATION_NAME, DB_QUERY_TEXT, DB_RESPONSE_AFFECTED_ROWS,
@@ -30,6 +32,10 @@ pub(super) struct Target(Vec<KeyValue>);
 /// The CLIENT span of one statement. It ends when dropped, so a cancelled statement has one too.
 pub(super) struct Statement {
     span: Option<BoxedSpan>,
+    began: SystemTime,
+    clock: Instant,
+    /// What the server says of it, and the text that tells its own plan from others.
+    heard: Option<(Slot, SqlStr)>,
     writes: bool,
     rows: u64,
     affected: u64,
@@ -43,11 +49,14 @@ pub(super) fn is_sampled(cx: &Context) -> bool {
 
 /// The first message of a sampled transaction. Everything in it is made of typed ids, so it is hex and dashes: 55
 /// bytes of the 63 that an `application_name` may have.
-pub(super) fn begin_sql(span: &SpanContext) -> String {
+pub(super) fn begin_sql(span: &SpanContext, server: &Server) -> String {
     let traceparent = Traceparent::from(span);
     let mut sql = format!("BEGIN; SET LOCAL application_name='{traceparent}'");
     if let Some(id) = xray::TraceId::from_bytes(span.trace_id().to_bytes()) {
         let _ = write!(sql, "; SET LOCAL throughline.xray_trace_id='{id}'");
+    }
+    for setting in server.settings() {
+        let _ = write!(sql, "; SET LOCAL {setting}");
     }
     sql
 }
@@ -112,14 +121,40 @@ impl Statement {
             name.push_str(&collection);
             attributes.push(KeyValue::new(DB_COLLECTION_NAME, collection));
         }
-        let builder = tracer().span_builder(name).with_kind(SpanKind::Client).with_attributes(attributes);
-        let span = tracer().build_with_context(builder, parent);
-        Self { span: Some(span), writes: summary.writes, rows: 0, affected: 0, finished: false }
+        let (began, clock) = (SystemTime::now(), Instant::now());
+        let tracer = tracer();
+        let builder = tracer
+            .span_builder(name)
+            .with_kind(SpanKind::Client)
+            .with_start_time(began)
+            .with_attributes(attributes);
+        let span = Some(tracer.build_with_context(builder, parent));
+        Self {
+            span,
+            began,
+            clock,
+            heard: None,
+            writes: summary.writes,
+            rows: 0,
+            affected: 0,
+            finished: false,
+        }
     }
 
     /// For work that is not sampled.
     pub(super) fn none() -> Self {
-        Self { span: None, writes: false, rows: 0, affected: 0, finished: true }
+        let (began, clock) = (SystemTime::UNIX_EPOCH, Instant::now());
+        Self { span: None, began, clock, heard: None, writes: false, rows: 0, affected: 0, finished: true }
+    }
+
+    /// From now on what the server says of the statement becomes spans below this one.
+    pub(super) fn listen(&mut self, sql: SqlStr) {
+        self.heard = Some((Slot::new(self.clock), sql));
+    }
+
+    /// The statement's work, heard if [`Statement::listen`] was called.
+    pub(super) fn hearing<T>(&self, work: T) -> Hearing<T> {
+        Hearing::new(work, self.heard.as_ref().map(|(slot, _)| slot.clone()))
     }
 
     pub(super) fn span_context(&self) -> &SpanContext {
@@ -166,11 +201,16 @@ impl Drop for Statement {
             // Its future was dropped: a caller's deadline, a client gone, or a stream that was read far enough.
             span.add_event("cancelled", Vec::new());
         }
+        let took = self.clock.elapsed();
+        span.end_with_timestamp(self.began + took);
+        if let Some((slot, sql)) = self.heard.take() {
+            plan::submit(Report { parent: span.span_context().clone(), began: self.began, took, sql, slot });
+        }
     }
 }
 
 /// Asked for each time, since a store may be older than `telemetry::init`.
-fn tracer() -> BoxedTracer {
+pub(super) fn tracer() -> BoxedTracer {
     global::tracer("throughline-telemetry")
 }
 

@@ -6,8 +6,9 @@ use futures::stream::{BoxStream, TryStreamExt as _};
 use opentelemetry::Context;
 use opentelemetry::trace::TraceContextExt as _;
 use sqlx::postgres::{PgQueryResult, PgRow, PgStatement, PgTypeInfo};
-use sqlx::{Either, Error, Execute, Executor, Postgres, SqlStr};
+use sqlx::{Connection as _, Either, Error, Execute, Executor, Postgres, SqlStr};
 
+use super::db::Db;
 use super::held::Held;
 use super::query::Taken;
 use super::span::{self, Statement, Target};
@@ -18,11 +19,14 @@ use super::span::{self, Statement, Target};
 pub struct Tx {
     held: Held,
     trace: Option<Trace>,
+    /// A statement has begun and was not read to its end: what it still says must not be taken for the next one's.
+    unread: bool,
 }
 
 #[derive(Debug)]
 struct Trace {
     target: Arc<Target>,
+    plans: bool,
     /// Where the transaction began.
     outer: Context,
     /// The same with the `transaction` span, which ends with this value.
@@ -32,43 +36,57 @@ struct Trace {
 impl Tx {
     pub(super) async fn begin(mut held: Held) -> Result<Self, Error> {
         held.begin("BEGIN".to_owned()).await?;
-        Ok(Self { held, trace: None })
+        Ok(Self { held, trace: None, unread: false })
     }
 
-    pub(super) async fn begin_traced(
-        mut held: Held,
-        target: Arc<Target>,
-        outer: &Context,
-    ) -> Result<Self, Error> {
+    pub(super) async fn begin_traced(db: &Db, outer: &Context) -> Result<Self, Error> {
+        let held = db.acquire(outer).await?;
+        let target = Arc::clone(db.target());
         let inner = span::transaction(outer, &target);
         let mut begin = Statement::start(&inner, &target, "BEGIN");
         // The transaction's own span: it lasts as long as the setting does.
-        begin.check(held.begin(span::begin_sql(inner.span().span_context())).await)?;
+        let held = begin.check(db.open(outer, held, inner.span().span_context()).await)?;
         begin.finish();
-        Ok(Self { held, trace: Some(Trace { target, outer: outer.clone(), inner }) })
+        let trace = Trace { target, plans: db.plans(), outer: outer.clone(), inner };
+        Ok(Self { held, trace: Some(trace), unread: false })
     }
 
     pub async fn commit(mut self) -> Result<(), Error> {
-        let mut span = self.span("COMMIT");
-        span.check(self.held.commit().await)?;
+        self.read_up().await?;
+        // Deferred constraints are checked by statements, which have plans.
+        let mut span = self.span(&Context::current(), &SqlStr::from_static("COMMIT"));
+        let committed = span.hearing(self.held.commit()).await;
+        span.check(committed)?;
         span.finish();
         Ok(())
     }
 
     pub async fn rollback(mut self) -> Result<(), Error> {
-        let mut span = self.span("ROLLBACK");
+        let mut span = self.span(&Context::current(), &SqlStr::from_static("ROLLBACK"));
         span.check(self.held.rollback().await)?;
         span.finish();
         Ok(())
     }
 
-    /// Below the transaction's span, or below one that the caller has opened since.
-    fn span(&self, sql: &str) -> Statement {
-        let Some(Trace { target, outer, inner }) = &self.trace else { return Statement::none() };
-        let current = Context::current();
+    /// Below the transaction's span, or below one that the caller has opened since (`current`).
+    fn span(&self, current: &Context, sql: &SqlStr) -> Statement {
+        let Some(Trace { target, plans, outer, inner }) = &self.trace else { return Statement::none() };
         let opened_since =
-            span::is_sampled(&current) && current.span().span_context() != outer.span().span_context();
-        Statement::start(if opened_since { &current } else { inner }, target, sql)
+            span::is_sampled(current) && current.span().span_context() != outer.span().span_context();
+        let mut span = Statement::start(if opened_since { current } else { inner }, target, sql.as_str());
+        if *plans {
+            span.listen(sql.clone());
+        }
+        span
+    }
+
+    /// Reads what a cancelled statement has left on the wire: nobody hears it.
+    async fn read_up(&mut self) -> Result<(), Error> {
+        if self.unread && self.trace.is_some() {
+            self.held.connection().ping().await?;
+            self.unread = false;
+        }
+        Ok(())
     }
 }
 
@@ -92,15 +110,19 @@ impl<'t> Executor<'t> for &'t mut Tx {
         if self.trace.is_none() {
             return self.held.connection().fetch_many(query);
         }
-        let query = Taken::from(query);
-        let mut span = self.span(query.text());
+        let (query, current) = (Taken::from(query), Context::current());
         Box::pin(try_stream! {
-            let mut steps = self.held.connection().fetch_many(query);
+            self.read_up().await?;
+            let mut span = self.span(&current, query.text());
+            self.unread = true;
+            let mut steps = span.hearing(self.held.connection().fetch_many(query));
             while let Some(step) = span.check(steps.try_next().await)? {
                 span.count(&step);
                 yield step;
             }
             span.finish();
+            drop(steps);
+            self.unread = false;
         })
     }
 
@@ -112,10 +134,14 @@ impl<'t> Executor<'t> for &'t mut Tx {
         if self.trace.is_none() {
             return self.held.connection().fetch_optional(query);
         }
-        let query = Taken::from(query);
-        let mut span = self.span(query.text());
+        let (query, current) = (Taken::from(query), Context::current());
         Box::pin(async move {
-            let row = span.check(self.held.connection().fetch_optional(query).await)?;
+            self.read_up().await?;
+            let mut span = self.span(&current, query.text());
+            self.unread = true;
+            let row = span.hearing(self.held.connection().fetch_optional(query)).await;
+            let row = span.check(row)?;
+            self.unread = false;
             span.count_rows(u64::from(row.is_some()));
             span.finish();
             Ok(row)

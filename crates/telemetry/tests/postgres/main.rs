@@ -4,6 +4,7 @@
 mod cancelled;
 mod context;
 mod outcome;
+mod plans;
 mod recovery;
 mod spans;
 mod support;

@@ -147,6 +147,7 @@ async fn a_long_wait_for_a_connection_is_a_span_and_a_vain_one_an_error() {
     let database = TestDb::new().await;
     let config = DbConfig {
         max_connections: 1,
+        traced_connections: 0,
         acquire_timeout: Duration::from_millis(300),
         ..DbConfig::new(database.url())
     };
