@@ -1,13 +1,15 @@
 //! The rules of the queue without threads, sockets or clock.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use crate::report::{Flushed, Reason, Report};
+use crate::report::{Flushed, Reason, Report, SpoolReport};
+use crate::spool::Spool;
 
 /// What one destination may hold, in flight included, so that putting back always succeeds. An offer beyond it is dropped
 /// and counted as `queue_full`. Destinations that wait for the same payload share its bytes.
@@ -82,10 +84,13 @@ pub struct Outbox {
     report: Report,
     /// By number in the order of offers: a payload that is put back stands where it stood.
     waiting: BTreeMap<u64, Entry>,
-    /// The same for what is in flight: number -> items.
-    in_flight: BTreeMap<u64, u64>,
+    /// The same for what is in flight.
+    in_flight: BTreeMap<u64, InFlight>,
     requests: usize,
+    /// In memory; what is only on disk is bounded there.
     bytes: usize,
+    items: u64,
+    spool: Option<Spool>,
     next_number: u64,
     epoch: u64,
     /// Our own wait after failures; a flush shortens it, a success ends it.
@@ -104,18 +109,44 @@ pub struct Outbox {
 /// would otherwise offer its own line to the queue that it is holding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
-    Failing { problem: String },
-    Back { queued: u64 },
-    Refused { reason: Reason, items: u64, problem: String },
-    Dropped { reason: Reason, queued: u64 },
+    Failing {
+        problem: String,
+    },
+    Back {
+        queued: u64,
+    },
+    Refused {
+        reason: Reason,
+        items: u64,
+        problem: String,
+    },
+    Dropped {
+        reason: Reason,
+        queued: u64,
+    },
+    /// Payloads are not kept on disk.
+    Unspooled {
+        problem: String,
+    },
 }
 
 #[derive(Debug)]
 struct Entry {
     number: u64,
+    /// Without its bytes while they are on disk only.
     payload: Payload,
+    size: usize,
+    /// In the spool.
+    key: Option<u64>,
+    in_memory: bool,
     /// Its request was refused as a whole: it goes by itself, so that only the guilty one is lost.
     alone: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct InFlight {
+    items: u64,
+    spooled: bool,
 }
 
 impl Payload {
@@ -154,6 +185,8 @@ impl Outbox {
             in_flight: BTreeMap::new(),
             requests: 0,
             bytes: 0,
+            items: 0,
+            spool: None,
             next_number: 0,
             epoch: 0,
             backoff_until: None,
@@ -166,27 +199,48 @@ impl Outbox {
         }
     }
 
+    /// The same with what an earlier process left on disk, and with room there for what comes. Without a spool that works
+    /// the queue is one in memory, and says so.
+    #[must_use]
+    pub fn with_spool(mut self, spool: io::Result<Spool>) -> Self {
+        let mut told = SpoolReport::default();
+        match spool {
+            Err(error) => {
+                told.problem = Some(error.to_string());
+                self.notices.push(Notice::Unspooled { problem: error.to_string() });
+            }
+            Ok(spool) => {
+                told.max_bytes = spool.max_bytes();
+                told.damaged_bytes = spool.damage().bytes;
+                for stored in spool.stored() {
+                    told.replayed += stored.items;
+                    let payload = Payload::new(Bytes::new(), stored.items);
+                    self.enqueue(payload, stored.bytes, Some(stored.key), false);
+                }
+                self.lose(spool.damage().items, Reason::SpoolDamaged);
+                self.spool = Some(spool);
+            }
+        }
+        self.report.spool = Some(told);
+        self
+    }
+
     /// Takes the payload or says why not; either way its items are counted.
     pub fn offer(&mut self, payload: Payload) -> Result<(), Reason> {
-        let reason = if self.stopped {
-            Some(Reason::ShutDown)
-        } else if self.bytes + payload.body.len() > self.limits.bytes
-            || self.report.queued + payload.items > self.limits.items
-        {
-            Some(Reason::QueueFull)
-        } else {
-            None
-        };
-        if let Some(reason) = reason {
-            self.lose(payload.items, reason);
-            return Err(reason);
+        if self.stopped {
+            self.lose(payload.items, Reason::ShutDown);
+            return Err(Reason::ShutDown);
         }
-        self.report.offered += payload.items;
-        self.report.queued += payload.items;
-        self.bytes += payload.body.len();
-        let number = self.next_number;
-        self.next_number += 1;
-        self.waiting.insert(number, Entry { number, payload, alone: false });
+        let size = payload.body.len();
+        let room = self.bytes + size <= self.limits.bytes && self.items + payload.items <= self.limits.items;
+        let key = self.keep(&payload);
+        if !room && key.is_none() {
+            self.lose(payload.items, Reason::QueueFull);
+            return Err(Reason::QueueFull);
+        }
+        // Beyond the bound of memory it is read again when its turn comes.
+        let payload = if room { payload } else { Payload::new(Bytes::new(), payload.items) };
+        self.enqueue(payload, size, key, room);
         Ok(())
     }
 
@@ -216,17 +270,25 @@ impl Outbox {
         {
             return Next::WaitUntil(at);
         }
-        self.requests += 1;
         let entries = self.take(failing);
+        if entries.is_empty() {
+            return Next::Idle; // what was left could not be read
+        }
+        self.requests += 1;
         for entry in &entries {
-            self.in_flight.insert(entry.number, entry.payload.items);
+            let in_flight = InFlight { items: entry.payload.items, spooled: entry.key.is_some() };
+            self.in_flight.insert(entry.number, in_flight);
         }
         Next::Send(Attempt { entries, epoch: self.epoch })
     }
 
     pub fn settle(&mut self, attempt: Attempt, answer: Answer, now: Instant) {
         if self.stopped {
-            return; // counted as `answer_unknown` when the shutdown's deadline passed
+            // Counted when the shutdown's deadline passed; the next process need not send it once more.
+            if !matches!(answer, Answer::Retry { .. }) {
+                attempt.entries.iter().for_each(|entry| self.forget_spooled(entry));
+            }
+            return;
         }
         self.requests -= 1;
         for entry in &attempt.entries {
@@ -271,7 +333,11 @@ impl Outbox {
     }
 
     pub fn report(&self) -> Report {
-        Report { queued_bytes: self.bytes as u64, ..self.report.clone() }
+        let mut report = Report { queued_bytes: self.bytes as u64, ..self.report.clone() };
+        if let (Some(told), Some(spool)) = (&mut report.spool, &self.spool) {
+            told.bytes = spool.bytes();
+        }
+        report
     }
 
     /// Starts a flush: what was offered so far is what it waits for.
@@ -290,22 +356,98 @@ impl Outbox {
     pub fn flush_end(&mut self, upto: u64) -> Flushed {
         self.flushing -= 1;
         let waiting = self.waiting.range(..upto).map(|(_, e)| e.payload.items);
-        let pending = waiting.chain(self.in_flight.range(..upto).map(|(_, items)| *items)).sum();
+        let pending = waiting.chain(self.in_flight.range(..upto).map(|(_, it)| it.items)).sum();
         Flushed { destination: self.report.destination.clone(), pending, lost: self.tell_losses() }
     }
 
-    /// Gives up what is left, counts it, and takes nothing more.
+    /// Gives up what is left but for what is on disk, counts both, and takes nothing more.
     pub fn stop(&mut self) {
         if self.stopped {
             return;
         }
         self.stopped = true;
-        let waiting: u64 = std::mem::take(&mut self.waiting).values().map(|e| e.payload.items).sum();
-        let in_flight: u64 = std::mem::take(&mut self.in_flight).values().sum();
-        add(&mut self.report.dropped, Reason::ShutdownDeadline, waiting);
-        add(&mut self.report.dropped, Reason::AnswerUnknown, in_flight);
+        let waiting = std::mem::take(&mut self.waiting);
+        let waiting = waiting.values().map(|e| (e.key.is_some(), e.payload.items, Reason::ShutdownDeadline));
+        let in_flight = std::mem::take(&mut self.in_flight);
+        let in_flight = in_flight.values().map(|it| (it.spooled, it.items, Reason::AnswerUnknown));
+        for (spooled, items, reason) in waiting.chain(in_flight) {
+            match &mut self.report.spool {
+                Some(spool) if spooled => spool.kept += items,
+                _ => add(&mut self.report.dropped, reason, items),
+            }
+        }
         self.report.queued = 0;
         self.bytes = 0;
+        self.items = 0;
+    }
+
+    fn enqueue(&mut self, payload: Payload, size: usize, key: Option<u64>, in_memory: bool) {
+        self.report.offered += payload.items;
+        self.report.queued += payload.items;
+        if in_memory {
+            self.bytes += size;
+            self.items += payload.items;
+        }
+        let number = self.next_number;
+        self.next_number += 1;
+        self.waiting.insert(number, Entry { number, payload, size, key, in_memory, alone: false });
+    }
+
+    /// On disk before anything else happens to it, so that a process that is killed has lost nothing that it took.
+    fn keep(&mut self, payload: &Payload) -> Option<u64> {
+        let kept = self.spool.as_mut()?.append(&payload.body, payload.items);
+        let problem = kept.as_ref().err().map(ToString::to_string);
+        self.tell_spool(problem);
+        kept.ok().flatten()
+    }
+
+    /// Reads what is on disk only. What can't be read is lost.
+    fn load(&mut self, entry: &mut Entry) -> bool {
+        if entry.in_memory {
+            return true;
+        }
+        let (Some(spool), Some(key)) = (&mut self.spool, entry.key) else { return false };
+        match spool.read(key) {
+            Ok(body) => {
+                entry.payload.body = body;
+                true
+            }
+            Err(error) => {
+                let items = entry.payload.items;
+                self.forget(entry);
+                self.report.queued -= items;
+                self.report.offered -= items; // `lose` counts them again
+                self.lose(items, Reason::SpoolDamaged);
+                self.tell_spool(Some(error.to_string()));
+                false
+            }
+        }
+    }
+
+    /// It has left the queue: it takes no more room.
+    fn forget(&mut self, entry: &Entry) {
+        if entry.in_memory {
+            self.bytes -= entry.size;
+            self.items -= entry.payload.items;
+        }
+        self.forget_spooled(entry);
+    }
+
+    fn forget_spooled(&mut self, entry: &Entry) {
+        if let (Some(spool), Some(key)) = (&mut self.spool, entry.key)
+            && let Err(error) = spool.done(key)
+        {
+            self.tell_spool(Some(error.to_string()));
+        }
+    }
+
+    /// Once, until it works again.
+    fn tell_spool(&mut self, problem: Option<String>) {
+        let Some(told) = &mut self.report.spool else { return };
+        if let (None, Some(problem)) = (&told.problem, &problem) {
+            self.notices.push(Notice::Unspooled { problem: problem.clone() });
+        }
+        told.problem = problem;
     }
 
     /// The oldest payload and, while the receiver is well, its successors up to the size of one request.
@@ -314,14 +456,19 @@ impl Outbox {
         let (mut bytes, mut items) = (0, 0);
         while let Some(first) = self.waiting.first_entry() {
             let entry = first.get();
-            bytes += entry.payload.body.len();
-            items += entry.payload.items;
-            let fits = bytes <= MAX_REQUEST_BYTES && items <= MAX_REQUEST_ITEMS;
+            let fits =
+                bytes + entry.size <= MAX_REQUEST_BYTES && items + entry.payload.items <= MAX_REQUEST_ITEMS;
             if !taken.is_empty() && (failing || !self.limits.joinable || entry.alone || !fits) {
                 break;
             }
+            let mut entry = first.remove();
+            if !self.load(&mut entry) {
+                continue;
+            }
+            bytes += entry.size;
+            items += entry.payload.items;
             let alone = entry.alone;
-            taken.push(first.remove());
+            taken.push(entry);
             if alone {
                 break;
             }
@@ -332,13 +479,18 @@ impl Outbox {
     fn put_back(&mut self, attempt: Attempt, alone: bool) {
         for mut entry in attempt.entries {
             entry.alone |= alone;
+            if !entry.in_memory {
+                entry.payload.body = Bytes::new();
+            }
             self.waiting.insert(entry.number, entry);
         }
     }
 
     fn leave(&mut self, attempt: &Attempt) {
         self.report.queued -= attempt.items();
-        self.bytes -= attempt.bytes();
+        for entry in &attempt.entries {
+            self.forget(entry);
+        }
     }
 
     fn refuse(&mut self, items: u64, reason: Reason, problem: &str) {

@@ -1,11 +1,13 @@
 //! The outbox with threads.
 
+use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::outbox::{Answer, Attempt, Limits, Next, Notice, Outbox, Payload};
 use crate::report::{Flushed, Reason, Report};
+use crate::spool::Spool;
 
 /// How long dropping a queue may take. Who wants more calls `shutdown`.
 const DROP_DEADLINE: Duration = Duration::from_millis(500);
@@ -34,7 +36,27 @@ impl Queue {
         limits: Limits,
         client: impl Fn() -> S + Clone + Send + 'static,
     ) -> std::io::Result<Self> {
+        Self::run(destination, limits, Outbox::new(destination, limits, rand::random()), client)
+    }
+
+    /// The same with a spool in `folder`: what waits is on disk too, and what an earlier process left there is sent.
+    pub fn start_spooled<S: Sender>(
+        destination: &str,
+        limits: Limits,
+        folder: &Path,
+        max_bytes: u64,
+        client: impl Fn() -> S + Clone + Send + 'static,
+    ) -> std::io::Result<Self> {
         let outbox = Outbox::new(destination, limits, rand::random());
+        Self::run(destination, limits, outbox.with_spool(Spool::open(folder, max_bytes)), client)
+    }
+
+    fn run<S: Sender>(
+        destination: &str,
+        limits: Limits,
+        outbox: Outbox,
+        client: impl Fn() -> S + Clone + Send + 'static,
+    ) -> std::io::Result<Self> {
         let shared = Shared {
             destination: destination.to_owned(),
             outbox: Mutex::new(outbox),
@@ -170,6 +192,9 @@ fn log(destination: &str, notice: Notice) {
         Notice::Back { queued } => tracing::info!(destination, queued, "telemetry is accepted again"),
         Notice::Refused { reason, items, problem } => {
             tracing::warn!(destination, %reason, items, problem, "telemetry was refused for good");
+        }
+        Notice::Unspooled { problem } => {
+            tracing::warn!(destination, problem, "telemetry that waits is not kept on disk");
         }
         Notice::Dropped { reason, queued } => {
             tracing::warn!(destination, %reason, queued, "telemetry is dropped; the counters tell how much");

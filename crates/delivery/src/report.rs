@@ -6,7 +6,7 @@ use std::fmt;
 use serde::Serialize;
 
 /// The counters of one destination, in items (spans, log records). At any time
-/// `offered = delivered + refused + dropped + queued`.
+/// `offered = delivered + refused + dropped + queued`, and what a spool kept for the next process.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Report {
     pub destination: String,
@@ -25,6 +25,24 @@ pub struct Report {
     pub failures: u32,
     /// The last answer that was not a plain success.
     pub last_problem: Option<String>,
+    /// Of a queue that keeps what waits on disk too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spool: Option<SpoolReport>,
+}
+
+/// What is on disk.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct SpoolReport {
+    /// Items that an earlier process left behind. They are part of `offered`.
+    pub replayed: u64,
+    /// Items that this process leaves to the next one. They are part of the sum, once the queue is shut down.
+    pub kept: u64,
+    pub bytes: u64,
+    pub max_bytes: u64,
+    /// What could not be read at the start, and how many items it was is not known: a record that a killed process was writing.
+    pub damaged_bytes: u64,
+    /// Why payloads are in memory only.
+    pub problem: Option<String>,
 }
 
 /// Why an item did not arrive.
@@ -55,6 +73,8 @@ pub enum Reason {
     AnswerUnknown,
     /// Offered after the shutdown.
     ShutDown,
+    /// It was on disk and could not be read again.
+    SpoolDamaged,
 }
 
 /// What a flush found. `Default` is the flush of a queue that had nothing to do.
@@ -78,7 +98,8 @@ impl Report {
 
     /// Whether the sum is exact. It always is; tests say so.
     pub fn is_balanced(&self) -> bool {
-        self.offered == self.delivered + self.refused_total() + self.dropped_total() + self.queued
+        let kept = self.spool.as_ref().map_or(0, |spool| spool.kept);
+        self.offered == self.delivered + self.refused_total() + self.dropped_total() + self.queued + kept
     }
 }
 
@@ -103,6 +124,7 @@ impl fmt::Display for Reason {
             Self::ShutdownDeadline => "shutdown_deadline",
             Self::AnswerUnknown => "answer_unknown",
             Self::ShutDown => "shut_down",
+            Self::SpoolDamaged => "spool_damaged",
         })
     }
 }

@@ -9,3 +9,4 @@ mod receiver;
 mod scenarios;
 mod seeds;
 mod simulation;
+mod spool;

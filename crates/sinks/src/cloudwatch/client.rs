@@ -32,19 +32,18 @@ use crate::cloudwatch::encode::events;
 const MAX_IDLE: Duration = Duration::from_secs(4);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-pub(super) fn queue(
-    destination: &Destination,
-    names: &Names,
-    _spool: Option<&Spooling>,
-) -> io::Result<Queue> {
+pub(super) fn queue(destination: &Destination, names: &Names, spool: Option<&Spooling>) -> io::Result<Queue> {
     // One request at a time keeps the lines in order; 10,000 of them a round trip are enough.
     let limits = Limits { in_flight: 1, ..Limits::default() };
     let (to, stream) = (destination.clone(), destination.stream.expand(names));
-    Queue::start(&destination.name, limits, move || CloudWatch {
-        destination: to.clone(),
-        stream: stream.clone(),
-        connection: None,
-    })
+    let client = move || CloudWatch { destination: to.clone(), stream: stream.clone(), connection: None };
+    match spool {
+        None => Queue::start(&destination.name, limits, client),
+        Some(spool) => {
+            let folder = spool.folder.join(&names.service).join(&destination.name);
+            Queue::start_spooled(&destination.name, limits, &folder, spool.max_bytes, client)
+        }
+    }
 }
 
 struct CloudWatch {
