@@ -7,6 +7,7 @@ mod api;
 mod grpc;
 mod hostile;
 mod http;
+mod query;
 mod store;
 mod support;
 mod tree;

@@ -245,6 +245,14 @@ pub(super) fn find_services(transaction: &Transaction<'_>, trace: i64) -> rusqli
         .collect()
 }
 
+/// The spans of a trace that X-Ray documents brought.
+pub(super) fn rows(transaction: &Transaction<'_>, trace: i64) -> rusqlite::Result<Vec<i64>> {
+    transaction
+        .prepare_cached("SELECT id FROM spans WHERE trace = ? AND sources & 2")?
+        .query_map([trace], |row| row.get(0))?
+        .collect()
+}
+
 /// As received, in the order of arrival.
 pub(super) fn documents(connection: &Connection, trace: i64) -> rusqlite::Result<Vec<StoredDocument>> {
     connection

@@ -23,6 +23,7 @@ pub use heatmap::Scale;
 pub use window::Window;
 
 use aggregate::Rows;
+pub(crate) use aggregate::nearest_rank;
 use calculate::{Calculator, Numbers};
 use groups::NONE;
 use select::Selected;

@@ -46,6 +46,7 @@ pub struct Table {
     evicted: u64,
     /// Cells of columns beyond [`MAX_COLUMNS`].
     refused_cells: u64,
+    generation: u64,
 }
 
 impl Table {
@@ -58,6 +59,7 @@ impl Table {
             sealed_bytes: 0,
             evicted: 0,
             refused_cells: 0,
+            generation: 0,
         }
     }
 
@@ -81,7 +83,7 @@ impl Table {
         self.columns[column.0].insert(value)
     }
 
-    /// A row without attributes, which [`Self::set`] adds.
+    /// A row without attributes, which [`Self::set`] adds. It may change [`Self::generation`].
     pub fn append(&mut self, head: &Head) {
         if self.open().is_full() {
             self.seal();
@@ -106,21 +108,16 @@ impl Table {
         ids.len() - left
     }
 
-    /// Removes the rows below `before` of the traces up to `trace`, by the numbers that the store gave them.
-    pub fn remove_traces(&mut self, trace: i64, before: i64) {
+    /// Removes the rows of the traces up to `trace`, by the numbers that the store gave them, and all rows after `last`.
+    pub fn prune(&mut self, trace: i64, last: i64) {
         for segment in &mut self.segments {
-            if segment.first_trace() <= trace {
-                segment.remove(|row| row.trace <= trace && row.id < before);
+            if segment.first_trace() <= trace || segment.last_id() > last {
+                segment.remove(|row| row.trace <= trace || row.id > last);
             }
         }
         let open = self.segments.pop_back().expect("one is always open");
-        let bytes = &mut self.sealed_bytes;
         let count = self.segments.len();
-        self.segments.retain(|segment| {
-            let is_kept = segment.live() > 0;
-            *bytes -= if is_kept { 0 } else { segment.bytes() };
-            is_kept
-        });
+        self.segments.retain(|segment| segment.live() > 0);
         let is_changed = self.segments.len() < count;
         self.segments.push_back(open);
         if is_changed {
@@ -149,6 +146,11 @@ impl Table {
 
     pub fn evicted(&self) -> u64 {
         self.evicted
+    }
+
+    /// Changes when codes do: what was kept of them is worth nothing then.
+    pub fn generation(&self) -> u64 {
+        self.generation
     }
 
     pub fn refused_cells(&self) -> u64 {
@@ -184,6 +186,7 @@ impl Table {
 
     /// Gives up the values that no row has any more, in the columns where those are the most.
     fn compact(&mut self) {
+        self.generation += 1;
         for (place, dictionary) in self.columns.values_mut().enumerate() {
             let column = ColumnId(place);
             let mut used = vec![false; dictionary.len() + 1];

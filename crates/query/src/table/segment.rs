@@ -45,6 +45,7 @@ pub struct Segment {
     removed_count: usize,
     time_range: Option<(i64, i64)>,
     first_trace: Option<i64>,
+    last_id: i64,
 }
 
 /// The cells of a column; rows beyond the end have none.
@@ -83,6 +84,7 @@ impl Segment {
             self.trace_list.len() as u32 - 1
         });
         self.ids.push(head.id);
+        self.last_id = self.last_id.max(head.id);
         self.times.push(head.time);
         self.durations.push(head.duration);
         self.span_ids.push(head.span_id);
@@ -184,6 +186,10 @@ impl Segment {
 
     pub(super) fn first_trace(&self) -> i64 {
         self.first_trace.unwrap_or(i64::MAX)
+    }
+
+    pub(super) fn last_id(&self) -> i64 {
+        self.last_id
     }
 
     pub fn has_removed(&self) -> bool {
