@@ -81,7 +81,7 @@ export async function start({ port = 4380, traces = [] } = {}) {
     if (url.pathname === '/api/columns/values') return json(response, 200, { values: valuesOf(known(), query.get('column'), query.get('prefix') ?? '', Number(query.get('limit') ?? 20)) });
     if (url.pathname === '/api/datasets') return json(response, 200, { datasets: [...new Set(known().map((row) => row['service.name']))].sort() });
     if (url.pathname === '/api/queries') return json(response, 200, { queries: [...saved.values()] });
-    if (url.pathname === '/api/service-map') return json(response, 200, serviceMap(known()));
+    if (url.pathname === '/api/service-map') return json(response, 200, serviceMap(known().filter(({ at }) => at >= Number(query.get('start') ?? 0))));
     if (url.pathname === '/api/errors') return json(response, 200, { groups: [], next: null });
     if (url.pathname === '/api/stats') return json(response, 200, stats(byId));
     return file(response, url.pathname);

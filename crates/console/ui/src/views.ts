@@ -5,7 +5,7 @@ import type { ComponentType } from 'react';
 import { Errors, ERRORS_KEYS } from './errors/Errors';
 import { Home } from './home/Home';
 import { Logs, LOGS_KEYS } from './logs/Logs';
-import { ServiceMap } from './map/ServiceMap';
+import { MAP_KEYS, ServiceMap } from './map/ServiceMap';
 import { QUERY_KEYS, QueryPage } from './query/QueryPage';
 import type { Kind } from './routes';
 import { SetUpPage } from './setup/SetUp';
@@ -26,4 +26,4 @@ export const VIEWS: Readonly<Record<Kind, ComponentType<ViewProps>>> = {
   'set-up': SetUpPage,
 };
 
-export const HELP: readonly KeyHelp[] = [QUERY_KEYS, TRACES_KEYS, TRACE_KEYS, ERRORS_KEYS, LOGS_KEYS, XRAY_KEYS].filter(({ keys }) => keys.length > 0);
+export const HELP: readonly KeyHelp[] = [QUERY_KEYS, TRACES_KEYS, TRACE_KEYS, MAP_KEYS, ERRORS_KEYS, LOGS_KEYS, XRAY_KEYS].filter(({ keys }) => keys.length > 0);

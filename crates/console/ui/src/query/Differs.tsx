@@ -3,10 +3,10 @@ import { Link } from '../shared/Link';
 import { Icon } from '../shared/marks';
 import { useAsked } from '../shared/useAsked';
 import { compare, runQuery } from './calls';
-import type { Comparison } from './calls';
+import type { Comparison, Share } from './calls';
 import { amount, timeLabel } from './chart';
 import { percent, rank, telling } from './rank';
-import { filterOf } from './spec';
+import { filterOf, filtersOf } from './spec';
 import type { Box, Filter, Spec } from './spec';
 
 interface Props {
@@ -85,25 +85,35 @@ function Columns({ comparison, onFilter, onBreakdown }: { comparison: Comparison
             </button>
           </h3>
           <ul>
-            {telling(difference).map(({ value, inside, outside }) => (
-              <li key={JSON.stringify(value)}>
-                <button type="button" className="difference-value" title={`Only ${difference.column} = ${value}: ${percent(inside)} inside, ${percent(outside)} outside`} onClick={() => onFilter([filterOf(difference.column, value)])}>
-                  <span>{value === null ? <em>none</em> : String(value)}</span>
-                  <small>
-                    <b>{percent(inside)}</b> {percent(outside)}
-                  </small>
-                  <i className="inside" style={{ width: `${100 * inside}%` }} />
-                  <i className="outside" style={{ width: `${100 * outside}%` }} />
-                </button>
-                <button type="button" className="not" title="Without these" aria-label={`Without ${difference.column} = ${value}`} onClick={() => onFilter([filterOf(difference.column, value, '!=')])}>
-                  ≠
-                </button>
-              </li>
+            {telling(difference).map((share) => (
+              <Value key={JSON.stringify(share.value)} column={difference.column} share={share} onFilter={onFilter} />
             ))}
           </ul>
         </li>
       ))}
     </ol>
+  );
+}
+
+function Value({ column, share, onFilter }: { column: string; share: Share; onFilter: Props['onFilter'] }) {
+  const { value, below, inside, outside } = share;
+  const words = value === null ? 'none' : below === undefined ? String(value) : `${amount(Number(value), column)} – ${amount(below, column)}`;
+  return (
+    <li>
+      <button type="button" className="difference-value" title={`Only ${column} = ${words}: ${percent(inside)} inside, ${percent(outside)} outside`} onClick={() => onFilter(filtersOf(column, share))}>
+        <span>{value === null ? <em>none</em> : words}</span>
+        <small>
+          <b>{percent(inside)}</b> {percent(outside)}
+        </small>
+        <i className="inside" style={{ width: `${100 * inside}%` }} />
+        <i className="outside" style={{ width: `${100 * outside}%` }} />
+      </button>
+      {below === undefined && (
+        <button type="button" className="not" title="Without these" aria-label={`Without ${column} = ${words}`} onClick={() => onFilter([filterOf(column, value, '!=')])}>
+          ≠
+        </button>
+      )}
+    </li>
   );
 }
 

@@ -137,7 +137,7 @@ export function QueryPage({ address, stats }: ViewProps) {
               <span className="soft scanned">
                 {plural(answer.matched ?? answer.scanned, 'span')} of {count(answer.scanned)}
                 {answer.elapsed_ms !== undefined && ` in ${duration(answer.elapsed_ms * 1e6)}`}
-                {answer.truncated && ', groups beyond the limit left out'}
+                {Boolean(answer.behind) && `, ${count(answer.behind ?? 0)} stored ones not looked at yet`}
               </span>
             </div>
             {tab === 'groups' ? (

@@ -8,9 +8,11 @@ export function TimeAxis({ start, end, width, hover }: { start: number; end: num
   const marks = timeMarks(start, end, Math.max(Math.floor(width / LABEL), 2), zone);
   const step = (marks[1] ?? end) - (marks[0] ?? start);
   const left = (at: number) => `${(100 * (at - start)) / (end - start)}%`;
+  // A label at an end would be cut.
+  const isWhole = (at: number) => Math.min(at - start, end - at) * width > (LABEL / 4) * (end - start);
   return (
     <div className="x-axis" aria-hidden="true">
-      {marks.filter((mark) => width === 0 || ((end - mark) / (end - start)) * width > LABEL / 4).map((mark) => (
+      {marks.filter(isWhole).map((mark) => (
         <span key={mark} style={{ left: left(mark) }}>
           {timeLabel(mark, step)}
         </span>

@@ -35,15 +35,26 @@ export interface Answer {
   readonly matched: number;
   readonly elapsed_ms: number;
   readonly truncated: boolean;
+  /** Stored spans that could not be looked at: still being read after a start, or more than there is memory for. */
+  readonly behind?: number;
 }
 
 export type Totals = Pick<Row, 'values' | 'series'>;
 
 export interface Difference {
   readonly column: string;
-  /** 0 to 1: how far the two distributions are apart. */
+  /** 0 to 1: the largest difference between the two shares of one value. */
   readonly score: number;
-  readonly values: readonly { readonly value: Value | null; readonly inside: number; readonly outside: number }[];
+  readonly values: readonly Share[];
+}
+
+/** Shares of the spans inside and outside of the box, 0 to 1. */
+export interface Share {
+  /** Null: a span without this column. Of many numbers the lower end of a range, and `below` its upper one. */
+  readonly value: Value | null;
+  readonly below?: number;
+  readonly inside: number;
+  readonly outside: number;
 }
 
 export interface Comparison {
@@ -76,6 +87,33 @@ export async function listColumns(dataset: string | null, signal?: AbortSignal):
 export async function listValues(column: string, prefix: string, dataset: string | null, signal?: AbortSignal): Promise<readonly { value: Value; count: number }[]> {
   const query = new URLSearchParams({ column, prefix, limit: '20', ...(dataset && { dataset }) });
   return (await get<{ values: readonly { value: Value; count: number }[] }>(`/api/columns/values?${query}`, signal)).values;
+}
+
+export interface ServiceNode {
+  readonly service: string;
+  readonly kind: string;
+  readonly requests: number;
+  readonly errors: number;
+  readonly p50_ms: number | null;
+  readonly p95_ms: number | null;
+}
+
+export interface ServiceEdge {
+  readonly from: string;
+  readonly to: string;
+  readonly requests: number;
+  readonly errors: number;
+  readonly p95_ms: number | null;
+}
+
+export interface Services {
+  readonly nodes: readonly ServiceNode[];
+  readonly edges: readonly ServiceEdge[];
+}
+
+/** Seconds since 1970. */
+export function getServiceMap(start: number, end: number, signal?: AbortSignal): Promise<Services> {
+  return get(`/api/service-map?${new URLSearchParams({ start: String(start), end: String(end) })}`, signal);
 }
 
 export async function listDatasets(signal?: AbortSignal): Promise<readonly string[]> {

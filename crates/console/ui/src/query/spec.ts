@@ -179,6 +179,15 @@ export function filterOf(column: string, value: Value | null, op: '=' | '!=' = '
   return { column, op, value };
 }
 
+/** The conditions that a value of a comparison stands for; of a range, its two ends. */
+export function filtersOf(column: string, { value, below }: { readonly value: Value | null; readonly below?: number }): readonly Filter[] {
+  if (below === undefined || value === null) return [filterOf(column, value)];
+  return [
+    { column, op: '>=', value },
+    { column, op: '<', value: below },
+  ];
+}
+
 /** From `start` to `end`; a granularity chosen for another length of time goes. */
 export function withTime(spec: Spec, start: number, end: number): Spec {
   const { time_range: _range, granularity: _granularity, ...rest } = spec;

@@ -43,10 +43,10 @@ export function StatsStrip({ stats }: { stats: Stats | 'gone' | null }) {
   const share = stats.bytes / stats.max_bytes;
   return (
     <footer className="stats" aria-label="What the console received">
-      <Count of={sum(stats.received)} what="received" title="Spans received since the console started" />
-      <Count of={sum(stats.stored)} what="stored" title="Spans committed to disk since then" />
-      {sum(stats.duplicates) > 0 && <Count of={sum(stats.duplicates)} what="twice" title="Spans that had come before; the first copy stays" />}
-      <Count of={dropped} what="dropped" bad={dropped > 0} title={reasons(stats.refused) || 'Spans that could not be kept'} />
+      <Count of={sum(stats.received)} what="received" title={`Received since the console started: ${reasons(stats.received)}`} />
+      <Count of={sum(stats.stored)} what="stored" title={`Committed to disk since then: ${reasons(stats.stored)}`} />
+      {sum(stats.duplicates) > 0 && <Count of={sum(stats.duplicates)} what="twice" title={`Had come before, the first copy stays: ${reasons(stats.duplicates)}`} />}
+      <Count of={dropped} what="dropped" bad={dropped > 0} title={[reasons(stats.dropped), reasons(stats.refused)].filter(Boolean).join('; ') || 'What could not be kept'} />
       {refusedRequests > 0 && <Count of={refusedRequests} what="requests refused" bad title={reasons(stats.refused_requests)} />}
       {ignored > 0 && <Count of={ignored} what="logs and metrics not kept" title={reasons(stats.ignored)} />}
       <Count of={stats.pruned.spans} what="pruned" title={`${plural(stats.pruned.traces, 'trace')} pruned, oldest first, to stay within the limit`} />

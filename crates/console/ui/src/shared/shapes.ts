@@ -70,7 +70,7 @@ export interface Link {
   readonly attributes: Attributes;
 }
 
-/** Counters are spans since the console started, by the format in which they came. */
+/** Counters since the console started, by the way in: spans, errors (`rollbar`), log events (`cloudwatch`). */
 export interface Stats {
   readonly since_unix_nano: UnixNano;
   readonly received: Readonly<Record<string, number>>;
@@ -89,4 +89,5 @@ export interface Stats {
   readonly max_bytes: number;
   readonly otlp_http: string;
   readonly otlp_grpc: string;
+  readonly xray_daemon?: string;
 }

@@ -1,17 +1,16 @@
-import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
+import { useEffect, useMemo, useRef, useState } from 'react';
 
-import { ApiError, listTraces, watchTraces } from '../shared/api';
+import { SetUp } from '../setup/SetUp';
 import type { Filter } from '../shared/api';
-import { hue } from '../shared/colours';
-import { ago, clock, count, duration, parseMilliseconds, plural } from '../shared/format';
+import { parseMilliseconds } from '../shared/format';
 import { setQuery } from '../shared/location';
 import { useKeys } from '../shared/keys';
 import type { KeyHelp } from '../shared/keys';
-import type { Summary } from '../shared/shapes';
-import { Link } from '../shared/Link';
 import { Icon } from '../shared/marks';
 import type { ViewProps } from '../shared/view';
-import { SetUp } from '../setup/SetUp';
+import { TraceRow } from './TraceRow';
+import { useTraces } from './useTraces';
+import type { List } from './useTraces';
 
 import './traces.css';
 
@@ -28,17 +27,6 @@ export const TRACES_KEYS: KeyHelp = {
     { key: 'p', does: 'Pause, go on' },
   ],
 };
-
-interface Row {
-  readonly trace: Summary;
-  /** It came while one was looking. */
-  readonly isNew: boolean;
-}
-
-interface List {
-  readonly rows: readonly Row[];
-  readonly hasOlder: boolean;
-}
 
 export function Traces({ address, stats }: ViewProps) {
   const filter = useMemo(() => readFilter(address), [address]);
@@ -125,44 +113,6 @@ export function Traces({ address, stats }: ViewProps) {
   );
 }
 
-function TraceRow({ trace, longest }: { trace: Summary; longest: number }) {
-  const now = Date.now();
-  const failed = trace.error_count > 0;
-  return (
-    <Link to={`/trace/${trace.trace_id}`} className="trace-row" data-trace-id={trace.trace_id}>
-      <time title={ago(trace.start_unix_nano, now)}>{clock(trace.start_unix_nano, now)}</time>
-      <span className="trace-root">
-        <i className={`dot ${hue(trace.service)}`} />
-        <span className="trace-service">{trace.service}</span>
-        <b>{trace.name}</b>
-        {!trace.root && <em>root not received yet</em>}
-        {failed && (
-          <span className="failed">
-            <Icon name="warn" />
-            {trace.error_count === 1 ? 'error' : `${count(trace.error_count)} errors`}
-          </span>
-        )}
-      </span>
-      <span className="trace-duration">
-        <span className="track">
-          <i data-failed={failed} style={{ width: `${(100 * trace.duration_nano) / longest}%` }} />
-        </span>
-        {duration(trace.duration_nano)}
-      </span>
-      <span className="number" title={plural(trace.span_count, 'span')}>
-        {count(trace.span_count)}
-      </span>
-      <span className="chips">
-        {trace.services.map((service) => (
-          <span key={service} className={`chip ${hue(service)}`}>
-            {service}
-          </span>
-        ))}
-      </span>
-    </Link>
-  );
-}
-
 function Filters({ filter, services }: { filter: Filter; services: readonly string[] }) {
   const [typed, setTyped] = useState(filter.min_duration_ms === null ? '' : `${filter.min_duration_ms} ms`);
   const milliseconds = parseMilliseconds(typed);
@@ -205,51 +155,6 @@ function Filters({ filter, services }: { filter: Filter; services: readonly stri
 function readFilter(address: string): Filter {
   const query = new URL(address, location.origin).searchParams;
   return { service: query.get('service'), min_duration_ms: parseMilliseconds(query.get('min') ?? ''), error: query.get('error') === 'true' };
-}
-
-/** The list and its news. */
-function useTraces(filter: Filter, limit: number, paused: boolean) {
-  const [list, setList] = useState<List | null>(null);
-  const [failure, setFailure] = useState<string | null>(null);
-  const [live, setLive] = useState(true);
-
-  const ask = useCallback(
-    async (signal: AbortSignal) => {
-      try {
-        const { traces, next } = await listTraces(filter, { limit, signal });
-        setList((before) => {
-          const known = before && new Set(before.rows.map(({ trace }) => trace.trace_id));
-          return { rows: traces.map((trace) => ({ trace, isNew: known !== null && known.size > 0 && !known.has(trace.trace_id) })), hasOlder: Boolean(next) };
-        });
-        setFailure(null);
-      } catch (error) {
-        if (!signal.aborted) setFailure(error instanceof ApiError ? `${error.title}. ${error.detail}` : String(error));
-      }
-    },
-    [filter, limit],
-  );
-
-  useEffect(() => {
-    if (paused) return;
-    const asked = new AbortController();
-    const stop = watchTraces(filter, {
-      onReload: () => void ask(asked.signal),
-      onTraces: (traces) => setList((before) => before && merge(before, traces, limit)),
-      onState: setLive,
-    });
-    return () => {
-      asked.abort();
-      stop();
-    };
-  }, [filter, limit, paused, ask]);
-  return { list, failure, live };
-}
-
-function merge(list: List, traces: readonly Summary[], limit: number): List {
-  const rows = new Map(list.rows.map((row) => [row.trace.trace_id, row]));
-  for (const trace of traces) rows.set(trace.trace_id, { trace, isNew: rows.get(trace.trace_id)?.isNew ?? true });
-  const sorted = [...rows.values()].sort((a, b) => b.trace.start_unix_nano - a.trace.start_unix_nano);
-  return { rows: sorted.slice(0, limit), hasOlder: list.hasOlder || sorted.length > limit };
 }
 
 /** Every service that was seen since the page was opened; a filter must not take away the others' names. */
