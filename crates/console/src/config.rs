@@ -40,6 +40,8 @@ pub struct Config {
     pub forward: forward::Config,
     pub data_dir: PathBuf,
     pub ui_dir: PathBuf,
+    /// Saved queries, as files.
+    pub queries_dir: PathBuf,
     pub token: Option<Secret>,
     pub max_bytes: u64,
     /// Of the columns in memory that queries are answered from.
@@ -94,6 +96,7 @@ impl Config {
             ui_dir: env
                 .get("CONSOLE_UI_DIR")
                 .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("ui/dist"), PathBuf::from),
+            queries_dir: queries_dir(env),
             token,
             max_bytes,
             columns_max_bytes: env.parse_or(
@@ -103,4 +106,10 @@ impl Config {
             )?,
         })
     }
+}
+
+/// Beside the sources, as the UI.
+pub fn queries_dir(env: &Env) -> PathBuf {
+    env.get("CONSOLE_QUERIES_DIR")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("queries"), PathBuf::from)
 }

@@ -4,6 +4,7 @@ mod api;
 pub mod config;
 pub mod forward;
 mod ingest;
+pub mod queries;
 mod query;
 mod stats;
 mod store;

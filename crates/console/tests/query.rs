@@ -56,8 +56,8 @@ fn latency_by_user() {
     assert_eq!(rows[0]["values"]["P95(duration_ms)"], 100);
     assert_eq!(
         rows[0]["exemplars"][0],
-        format!("{:016x}", 100),
-        "the slowest first, in Honeycomb's spelling"
+        format!("{:032x}", 100),
+        "the slowest first"
     );
     assert_eq!(rows[1]["values"]["P95(duration_ms)"], 1);
     assert_eq!(answer["times"].as_array().unwrap().len(), 12);
@@ -229,4 +229,51 @@ fn what_is_wrong_is_said_with_its_place() {
     check("/api/query", json!([]), "a query is a JSON object");
     let r#box = json!({"column": "duration_ms", "min": 0, "max": 1, "start": 0, "end": 1});
     check("/api/query/compare", json!({"query": {"limit": 0}, "box": r#box}), "query.limit: ");
+}
+
+#[test]
+fn saved_queries_are_files() {
+    let dir = TempDir::new();
+    let queries = dir.path().join("queries");
+    let console = Console::start_with(&dir, &[("CONSOLE_QUERIES_DIR", queries.to_str().unwrap())]);
+    assert_eq!(console.json("/api/queries"), json!({"queries": [], "invalid": []}));
+    let put = |name: &str, body: Value| {
+        request(
+            console.ports.web,
+            "PUT",
+            &format!("/api/queries/{name}"),
+            &[JSON],
+            body.to_string().as_bytes(),
+        )
+    };
+    let spec = json!({"calculations": [{"op": "COUNT"}], "limit": 10});
+    let saved = put("by-name", json!({"title": "By name", "query": spec}));
+    assert_eq!(saved.status, 200, "{}", saved.text());
+    let file: Value = serde_json::from_slice(&std::fs::read(queries.join("by-name.json")).unwrap()).unwrap();
+    assert_eq!(file, spec, "the bare specification");
+    assert_eq!(console.json("/api/queries")["queries"][0]["title"], "By name");
+    for (name, body) in [
+        ("By-Name", json!({"title": "x", "query": {}})),
+        ("..%2Fx", json!({"title": "x", "query": {}})),
+        ("x", json!({"title": "", "query": {}})),
+        ("x", json!({"title": "x", "query": {"limit": 0}})),
+        ("x", json!({"title": "x", "query": {}, "more": 1})),
+    ] {
+        assert_eq!(put(name, body.clone()).status, 400, "{name} {body}");
+    }
+    assert_eq!(std::fs::read_dir(&queries).unwrap().count(), 2);
+}
+
+#[test]
+fn the_queries_that_come_along_are_valid_and_run() {
+    let dir = TempDir::new();
+    let console = Console::start(&dir);
+    let saved = console.json("/api/queries");
+    assert_eq!(saved["invalid"], json!([]));
+    let queries = saved["queries"].as_array().unwrap();
+    assert!(queries.len() >= 7);
+    for saved in queries {
+        let answer = post(&console, "/api/query", &saved["query"]);
+        assert_eq!(answer.status, 200, "{}: {}", saved["name"], answer.text());
+    }
 }

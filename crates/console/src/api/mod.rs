@@ -3,6 +3,7 @@
 mod access;
 mod errors;
 mod logs;
+mod queries;
 mod query;
 mod stream;
 mod traces;
@@ -42,6 +43,7 @@ pub(crate) struct Api {
     streams: Arc<Semaphore>,
     stats: Arc<Stats>,
     ui_dir: PathBuf,
+    queries_dir: PathBuf,
     /// The parts of the statistics that do not change.
     since: i64,
     max_bytes: u64,
@@ -88,6 +90,7 @@ impl Api {
             streams: Arc::new(Semaphore::new(MAX_STREAMS)),
             stats,
             ui_dir: config.ui_dir.clone(),
+            queries_dir: config.queries_dir.clone(),
             since: now(),
             max_bytes: config.max_bytes,
             addresses,
@@ -124,6 +127,8 @@ pub(crate) fn routes(app: &mut ServiceConfig, api: Api, access: Access, vendors:
             .route("/api/xray/traces/{trace_id}", web::get().to(self::xray::documents))
             .route("/api/query", web::post().to(query::run))
             .route("/api/query/compare", web::post().to(query::compare))
+            .route("/api/queries", web::get().to(queries::list))
+            .route("/api/queries/{name}", web::put().to(queries::save))
             .route("/api/columns", web::get().to(query::columns))
             .route("/api/columns/values", web::get().to(query::values))
             .route("/api/datasets", web::get().to(query::datasets))

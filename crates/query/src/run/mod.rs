@@ -15,7 +15,7 @@ mod window;
 use std::sync::Arc;
 
 use crate::spec::{CalculationOp, Filter, FilterOp, Named, OrderBy, Spec, SpecError};
-use crate::table::{DURATION, Table};
+use crate::table::Table;
 use crate::value::Value;
 
 pub use answer::{Answer, Cell, Heatmap, Keyed, Row, Totals};
@@ -296,9 +296,6 @@ fn series_of(spec: &Spec, series: &[Numbers], place: usize, steps: usize) -> Vec
 pub(crate) fn of_dataset(dataset: &str) -> Filter {
     Filter { column: "service.name".to_owned(), op: FilterOp::Equal, values: vec![Value::from(dataset)] }
 }
-
-/// The column whose largest values exemplars have.
-pub(crate) const SLOWEST: &str = DURATION;
 
 impl<'a> Rows<'a> {
     pub(crate) fn new(cells: &'a [u32], count: usize, mask: Option<&'a [bool]>) -> Self {

@@ -1,10 +1,10 @@
 //! The rows that pass, side by side over all segments: their groups, and the columns that the calculations need.
 
-use super::columns::{Columns, trace_id};
+use super::columns::Columns;
 use super::filter::Filters;
 use super::groups::{Groups, NONE};
 use super::heatmap::{Bins, Scale};
-use super::{Options, SLOWEST, of_dataset};
+use super::{Options, of_dataset};
 use crate::spec::{CalculationOp, Combination, Filter, Spec, SpecError};
 use crate::table::{Code, Segment, Table};
 use crate::value::Value;
@@ -31,8 +31,12 @@ pub(crate) struct Selected<'t> {
     masks: Vec<Option<Vec<bool>>>,
     /// By calculation.
     column_of: Vec<Option<usize>>,
-    slowest: usize,
     pub(crate) scanned: u64,
+}
+
+/// All 32 digits, as links have them.
+fn w3c(id: [u8; 16]) -> Value {
+    Value::Str(format!("{:032x}", u128::from_be_bytes(id)).into())
 }
 
 /// The rows of a segment within the window that are not removed, as a mask. `None`: there are none.
@@ -82,11 +86,6 @@ impl<'t> Selected<'t> {
                 }
             }
         }
-        if spec.calculations.iter().any(|calculation| calculation.op == CalculationOp::Concurrency) {
-            let duration = columns.find(SLOWEST, String::new)?;
-            kept.need_numbers(duration);
-        }
-        let slowest = columns.find(SLOWEST, String::new)?;
 
         let (start, end) = (options.window.start_nano(), options.window.end_nano());
         let mut masks: Vec<Option<Vec<bool>>> =
@@ -132,7 +131,6 @@ impl<'t> Selected<'t> {
             kept,
             masks,
             column_of,
-            slowest,
             scanned,
         })
     }
@@ -181,7 +179,6 @@ impl<'t> Selected<'t> {
 
     /// For each cell the traces of its slowest rows, each trace once.
     pub(crate) fn exemplars(&self, cells: &[u32], count: usize, most: usize) -> Vec<Vec<Value>> {
-        let _ = self.slowest;
         let mut found: Vec<Vec<(i64, [u8; 16])>> = vec![Vec::new(); count];
         for (segment, begin, end) in self.runs() {
             for place in begin..end {
@@ -204,7 +201,7 @@ impl<'t> Selected<'t> {
                 best.truncate(most);
             }
         }
-        let ids = |best: Vec<(i64, [u8; 16])>| best.into_iter().map(|(_, id)| trace_id(id)).collect();
+        let ids = |best: Vec<(i64, [u8; 16])>| best.into_iter().map(|(_, id)| w3c(id)).collect();
         found.into_iter().map(ids).collect()
     }
 
