@@ -19,3 +19,13 @@ pub const APP_RESULT_LENGTH: &str = "app.result_length";
 pub const DB_RESPONSE_AFFECTED_ROWS: &str = "throughline.db.affected_rows";
 /// The span's length is measured and its position is not: see the crate `pg-plan`.
 pub const THROUGHLINE_SYNTHETIC: &str = "throughline.synthetic";
+/// What a link is for: `lock holder`.
+pub const THROUGHLINE_LINK: &str = "throughline.link";
+/// What a statement waited to lock; as the crate `pg-plan` says it of a wait that Postgres reports.
+pub const POSTGRESQL_LOCK_OBJECT: &str = pg_plan::keys::LOCK_OBJECT;
+/// The span of the transaction that was in the way, in another trace or in this one.
+pub const POSTGRESQL_LOCK_HOLDER_TRACEPARENT: &str = "postgresql.lock.holder.traceparent";
+/// Its session, as `pg_stat_activity` knows it: also where nobody traced it.
+pub const POSTGRESQL_LOCK_HOLDER_PID: &str = "postgresql.lock.holder.pid";
+/// What that session was doing: `active`, or `idle in transaction`.
+pub const POSTGRESQL_LOCK_HOLDER_STATE: &str = "postgresql.lock.holder.state";

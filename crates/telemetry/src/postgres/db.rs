@@ -12,6 +12,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Either, Error, Execute, Executor,
 
 use super::config::{DbConfig, Mode};
 use super::held::Held;
+use super::lock::Watch;
 use super::plan;
 use super::query::Taken;
 use super::server::Server;
@@ -30,6 +31,7 @@ pub struct Db {
     traced: Option<PgPool>,
     target: Arc<Target>,
     server: Arc<Server>,
+    watch: Arc<Watch>,
     mode: Mode,
 }
 
@@ -63,9 +65,10 @@ impl Db {
             pool => pool?,
         };
         let server = Server::probe(&mut *pool.acquire().await?).await;
+        let watch = Watch::start(options.clone());
         let small = config.mode == Mode::Transactions && config.traced_connections > 0 && server.plans();
         let traced = if small { traced_pool(config, options, &server).await } else { None };
-        Ok(Self { pool, traced, target, server: Arc::new(server), mode: config.mode })
+        Ok(Self { pool, traced, target, server: Arc::new(server), watch, mode: config.mode })
     }
 
     /// Begins a transaction. It is rolled back unless [`Tx::commit`] is called.
@@ -88,9 +91,8 @@ impl Db {
         &self.target
     }
 
-    /// Whether statements of a sampled transaction come with their plans.
-    pub(super) fn plans(&self) -> bool {
-        self.server.plans()
+    pub(super) fn watch(&self) -> &Arc<Watch> {
+        &self.watch
     }
 
     /// A connection; the wait for it is a span of its own if it is long or in vain.
@@ -118,22 +120,23 @@ impl Db {
 
     /// A connection for one sampled statement, and its span.
     async fn hold(&self, cx: &Context, query: &Taken) -> Result<(Held, Statement), Error> {
-        let start = || Statement::start(cx, &self.target, query.text().as_str());
-        let (held, mut span, plans) = match self.mode {
-            Mode::Always => {
-                let held = self.acquire(cx).await?;
-                let mut span = start();
-                let opened = self.open(cx, held, span.span_context()).await;
-                (span.check(opened)?, span, self.plans())
-            }
-            Mode::Transactions => match self.acquire_traced().await {
-                Some(connection) => (Held::new(connection), start(), true),
-                None => (self.acquire(cx).await?, start(), false),
-            },
+        let (traced, always) = (self.acquire_traced().await, self.mode == Mode::Always);
+        let plan = always || traced.is_some();
+        let held = match traced {
+            Some(connection) => Held::new(connection),
+            None => self.acquire(cx).await?,
         };
-        if plans {
+        let mut span = Statement::start(cx, &self.target, query.text().as_str());
+        if plan {
             span.listen(query.text().clone());
         }
+        if !always {
+            return Ok((held, span));
+        }
+        let session = span.span_context().clone();
+        let opened = self.open(cx, held, &session).await;
+        let held = span.check(opened)?;
+        span.watch(&self.watch, &session);
         Ok((held, span))
     }
 

@@ -24,6 +24,7 @@ mod db;
 mod tx;
 
 mod held;
+mod lock;
 pub(crate) mod plan;
 mod query;
 mod server;

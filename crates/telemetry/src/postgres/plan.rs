@@ -25,6 +25,7 @@ use sqlx::SqlStr;
 use tracing::Event;
 use tracing::field::{Field, Visit};
 
+use super::lock::Holder;
 use super::span::tracer;
 use crate::attributes::{DB_SYSTEM_NAME, THROUGHLINE_SYNTHETIC};
 
@@ -42,6 +43,7 @@ struct Heard {
     began: Instant,
     bytes: usize,
     messages: Vec<(Duration, Box<str>)>,
+    holder: Option<Holder>,
 }
 
 /// One statement, when it is over.
@@ -72,7 +74,19 @@ pub(crate) struct PlanReport {
 
 impl Slot {
     pub(super) fn new(began: Instant) -> Self {
-        Self(Arc::new(Mutex::new(Heard { began, bytes: 0, messages: Vec::new() })))
+        Self(Arc::new(Mutex::new(Heard { began, bytes: 0, messages: Vec::new(), holder: None })))
+    }
+
+    /// The first one that was found, unless a later one is known by its trace.
+    pub(super) fn held_by(&self, holder: Holder) {
+        let mut heard = self.lock();
+        if heard.holder.as_ref().is_none_or(|known| known.span.is_none()) {
+            heard.holder = Some(holder);
+        }
+    }
+
+    pub(super) fn holder(&self) -> Option<Holder> {
+        self.lock().holder.clone()
     }
 
     fn lock(&self) -> MutexGuard<'_, Heard> {

@@ -1,6 +1,7 @@
 //! The spans of statements, after OpenTelemetry's conventions for database clients and for PostgreSQL.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use opentelemetry::global::{self, BoxedSpan, BoxedTracer};
@@ -10,13 +11,16 @@ use sqlx::error::DatabaseError;
 use sqlx::postgres::{PgConnectOptions, PgQueryResult, PgRow};
 use sqlx::{Either, Error, SqlStr};
 
+use super::lock::{Holder, Watch, Watched};
 use super::plan::{self, Hearing, Report, Slot};
 use super::server::Server;
 use super::sql;
 use crate::attributes::{
     DB_COLLECTION_NAME, DB_NAMESPACE, DB_OPERATION_NAME, DB_QUERY_TEXT, DB_RESPONSE_AFFECTED_ROWS,
     DB_RESPONSE_RETURNED_ROWS, DB_RESPONSE_STATUS_CODE, DB_SYSTEM_NAME, ERROR_TYPE, EXCEPTION_MESSAGE,
-    EXCEPTION_TYPE, SERVER_ADDRESS, SERVER_PORT,
+    EXCEPTION_TYPE, POSTGRESQL_LOCK_HOLDER_PID, POSTGRESQL_LOCK_HOLDER_STATE,
+    POSTGRESQL_LOCK_HOLDER_TRACEPARENT, POSTGRESQL_LOCK_OBJECT, SERVER_ADDRESS, SERVER_PORT,
+    THROUGHLINE_LINK,
 };
 use crate::current;
 use crate::propagation::traceparent::Traceparent;
@@ -36,6 +40,10 @@ pub(super) struct Statement {
     clock: Instant,
     /// What the server says of it, and the text that tells its own plan from others.
     heard: Option<(Slot, SqlStr)>,
+    /// Whether somebody asks what it waits for, if it waits.
+    watched: Option<Watched>,
+    /// It lost against another transaction, in this way.
+    refused: Option<&'static str>,
     writes: bool,
     rows: u64,
     affected: u64,
@@ -134,6 +142,8 @@ impl Statement {
             began,
             clock,
             heard: None,
+            watched: None,
+            refused: None,
             writes: summary.writes,
             rows: 0,
             affected: 0,
@@ -144,12 +154,30 @@ impl Statement {
     /// For work that is not sampled.
     pub(super) fn none() -> Self {
         let (began, clock) = (SystemTime::UNIX_EPOCH, Instant::now());
-        Self { span: None, began, clock, heard: None, writes: false, rows: 0, affected: 0, finished: true }
+        Self {
+            span: None,
+            began,
+            clock,
+            heard: None,
+            watched: None,
+            refused: None,
+            writes: false,
+            rows: 0,
+            affected: 0,
+            finished: true,
+        }
     }
 
     /// From now on what the server says of the statement becomes spans below this one.
     pub(super) fn listen(&mut self, sql: SqlStr) {
         self.heard = Some((Slot::new(self.clock), sql));
+    }
+
+    /// From now on somebody asks who is in the way, if it takes long. `session`: whose transaction it is.
+    pub(super) fn watch(&mut self, watch: &Arc<Watch>, session: &SpanContext) {
+        if let Some((slot, _)) = &self.heard {
+            self.watched = Some(watch.watch(self.clock, session, slot.clone()));
+        }
     }
 
     /// The statement's work, heard if [`Statement::listen`] was called.
@@ -165,6 +193,7 @@ impl Statement {
     pub(super) fn check<T>(&mut self, result: Result<T, Error>) -> Result<T, Error> {
         if let Err(error) = &result {
             self.finished = true;
+            self.refused = lost(error);
             if let Some(span) = &mut self.span {
                 record(span, error);
             }
@@ -201,11 +230,48 @@ impl Drop for Statement {
             // Its future was dropped: a caller's deadline, a client gone, or a stream that was read far enough.
             span.add_event("cancelled", Vec::new());
         }
+        drop(self.watched.take());
+        let holder = self.heard.as_ref().and_then(|(slot, _)| slot.holder());
+        if let Some(how) = self.refused {
+            let peer = holder.as_ref().and_then(|holder| holder.span.as_ref());
+            let peer = peer.map(|span| {
+                KeyValue::new(POSTGRESQL_LOCK_HOLDER_TRACEPARENT, Traceparent::from(span).to_string())
+            });
+            span.add_event(how, peer.into_iter().collect());
+        }
+        if let Some(holder) = holder {
+            held_up(span, holder);
+        }
         let took = self.clock.elapsed();
         span.end_with_timestamp(self.began + took);
         if let Some((slot, sql)) = self.heard.take() {
             plan::submit(Report { parent: span.span_context().clone(), began: self.began, took, sql, slot });
         }
+    }
+}
+
+/// Says who was in the way; a link leads to its trace.
+fn held_up(span: &mut BoxedSpan, holder: Holder) {
+    span.set_attribute(KeyValue::new(POSTGRESQL_LOCK_OBJECT, holder.object));
+    span.set_attribute(KeyValue::new(POSTGRESQL_LOCK_HOLDER_PID, i64::from(holder.pid)));
+    if let Some(state) = holder.state {
+        span.set_attribute(KeyValue::new(POSTGRESQL_LOCK_HOLDER_STATE, state));
+    }
+    if let Some(peer) = holder.span {
+        span.set_attribute(KeyValue::new(
+            POSTGRESQL_LOCK_HOLDER_TRACEPARENT,
+            Traceparent::from(&peer).to_string(),
+        ));
+        span.add_link(peer, vec![KeyValue::new(THROUGHLINE_LINK, "lock holder")]);
+    }
+}
+
+/// The two ways in which Postgres ends one of several transactions for the others' sake; the caller may try again.
+fn lost(error: &Error) -> Option<&'static str> {
+    match error.as_database_error()?.code()?.as_ref() {
+        "40P01" => Some("deadlock"),
+        "40001" => Some("serialization failure"),
+        _ => None,
     }
 }
 

@@ -10,6 +10,7 @@ use sqlx::{Connection as _, Either, Error, Execute, Executor, Postgres, SqlStr};
 
 use super::db::Db;
 use super::held::Held;
+use super::lock::Watch;
 use super::query::Taken;
 use super::span::{self, Statement, Target};
 
@@ -26,7 +27,7 @@ pub struct Tx {
 #[derive(Debug)]
 struct Trace {
     target: Arc<Target>,
-    plans: bool,
+    watch: Arc<Watch>,
     /// Where the transaction began.
     outer: Context,
     /// The same with the `transaction` span, which ends with this value.
@@ -47,7 +48,7 @@ impl Tx {
         // The transaction's own span: it lasts as long as the setting does.
         let held = begin.check(db.open(outer, held, inner.span().span_context()).await)?;
         begin.finish();
-        let trace = Trace { target, plans: db.plans(), outer: outer.clone(), inner };
+        let trace = Trace { target, watch: Arc::clone(db.watch()), outer: outer.clone(), inner };
         Ok(Self { held, trace: Some(trace), unread: false })
     }
 
@@ -70,13 +71,12 @@ impl Tx {
 
     /// Below the transaction's span, or below one that the caller has opened since (`current`).
     fn span(&self, current: &Context, sql: &SqlStr) -> Statement {
-        let Some(Trace { target, plans, outer, inner }) = &self.trace else { return Statement::none() };
+        let Some(Trace { target, watch, outer, inner }) = &self.trace else { return Statement::none() };
         let opened_since =
             span::is_sampled(current) && current.span().span_context() != outer.span().span_context();
         let mut span = Statement::start(if opened_since { current } else { inner }, target, sql.as_str());
-        if *plans {
-            span.listen(sql.clone());
-        }
+        span.listen(sql.clone());
+        span.watch(watch, inner.span().span_context());
         span
     }
 

@@ -3,6 +3,7 @@
 
 mod cancelled;
 mod context;
+mod locks;
 mod outcome;
 mod plans;
 mod recovery;

@@ -102,7 +102,9 @@ async fn a_cancelled_statement_has_its_span() {
         .unwrap()
     });
     tokio::select! { _ = sleep => panic!("slept"), _ = started => {} }
-    let spans = trace.spans();
+    let mut spans = trace.spans();
+    // Nor the wait for a connection, which a busy machine may have.
+    spans.retain(|span| span.name == "SELECT");
     assert_eq!(spans.len(), 1);
     assert_eq!(spans[0].events.events.iter().map(|event| &*event.name).collect::<Vec<_>>(), ["cancelled"]);
 }
@@ -148,7 +150,7 @@ async fn a_long_wait_for_a_connection_is_a_span_and_a_vain_one_an_error() {
     let config = DbConfig {
         max_connections: 1,
         traced_connections: 0,
-        acquire_timeout: Duration::from_millis(300),
+        acquire_timeout: Duration::from_secs(1),
         ..DbConfig::new(database.url())
     };
     let db = Db::connect(&config).await.unwrap();
