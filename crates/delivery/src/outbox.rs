@@ -288,6 +288,8 @@ impl Outbox {
             if !matches!(answer, Answer::Retry { .. }) {
                 attempt.entries.iter().for_each(|entry| self.forget_spooled(entry));
             }
+            self.requests -= 1;
+            self.leave_spool();
             return;
         }
         self.requests -= 1;
@@ -379,6 +381,14 @@ impl Outbox {
         self.report.queued = 0;
         self.bytes = 0;
         self.items = 0;
+        self.leave_spool();
+    }
+
+    /// The next process may have it once nobody here is left to write to it.
+    fn leave_spool(&mut self) {
+        if self.requests == 0 {
+            self.spool = None;
+        }
     }
 
     fn enqueue(&mut self, payload: Payload, size: usize, key: Option<u64>, in_memory: bool) {

@@ -9,6 +9,8 @@ mod receiver;
 #[path = "../../xray/tests/json_schema.rs"]
 mod json_schema;
 
+#[cfg(feature = "aws")]
+mod cloudwatch;
 mod daemon;
 mod otlp;
 mod otlp_config;
