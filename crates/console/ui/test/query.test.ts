@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 
-import { amount, axis, boxOf, cellAt, edgeMarks, linePath, placeOf, strength, timeMarks } from '../src/query/chart';
+import { amount, axis, boxOf, cellAt, change, edgeMarks, linePath, placeOf, strength, timeMarks } from '../src/query/chart';
 import { addVisit } from '../src/query/history';
 import { percent, rank, telling } from '../src/query/rank';
 import { FIRST, filterOf, readState, shifted, tidy, withBreakdowns, withCalculations, withFilter, withRange, withTime, writeState } from '../src/query/spec';
@@ -20,8 +20,8 @@ const typeOf = (name: string) => COLUMNS.find((each) => each.name === name)?.typ
 
 describe('the address holds the query', () => {
   const states: State[] = [
-    { spec: FIRST, dataset: null, box: null, tab: 'groups' },
-    { spec: { calculations: [{ op: 'COUNT' }], filters: [{ column: 'a b', op: 'in', value: ['x,y', 2, true] }], start_time: 10, end_time: 20 }, dataset: 'gateway', box: { column: 'a,b', min: 0.5, max: 1e6, start: 10, end: 20.5 }, tab: 'traces' },
+    { spec: FIRST, dataset: null, box: null, tab: 'groups', scale: null },
+    { spec: { calculations: [{ op: 'COUNT' }], filters: [{ column: 'a b', op: 'in', value: ['x,y', 2, true] }], start_time: 10, end_time: 20 }, dataset: 'gateway', box: { column: 'a,b', min: 0.5, max: 1e6, start: 10, end: 20.5 }, tab: 'traces', scale: 'log' },
   ];
   test.each(states)('there and back', (state) => expect(readState(writeState(state))).toEqual({ ...state, problem: null }));
 
@@ -108,6 +108,8 @@ test('times', () => {
   expect(withTime({}, 10.1, 10.2)).toEqual({ start_time: 10, end_time: 11 });
   expect(withRange({ start_time: 1, end_time: 2, granularity: 1 }, 600)).toEqual({ time_range: 600 });
   expect(shifted({ time_range: 60 }, { start: 100, end: 160 }, -1)).toEqual({ start_time: 70, end_time: 130 });
+  expect(withRange({ compare_time_offset_seconds: 3_600 }, 7_200)).toEqual({ time_range: 7_200 });
+  expect(withRange({ compare_time_offset_seconds: 3_600 }, 600)).toEqual({ time_range: 600, compare_time_offset_seconds: 3_600 });
   expect(tidy({ filters: [], limit: 5 })).toEqual({ limit: 5 });
 });
 
@@ -127,6 +129,7 @@ test('an axis has round marks that hold every value', () => {
 
 test('values in words', () => {
   expect([amount(1.5, 'P95(duration_ms)'), amount(1_500, 'duration_ms'), amount(1_500, 'COUNT_DISTINCT(duration_ms)'), amount(null, 'COUNT'), amount(0, 'duration_ms')]).toEqual(['1.5 ms', '1.5 s', '1,500', '–', '0']);
+  expect([change(10, 10), change(10, 11.2), change(10, 9), change(0, 4), change(2, 9)]).toEqual(['=', '+12 %', '−10 %', 'new', '×4.5']);
   expect([0.1234, 12.345, 999, 12_345, 1_234_567].map(compact)).toEqual(['0.123', '12.3', '999', '12.3k', '1.23M']);
 });
 
@@ -135,7 +138,7 @@ test('a line breaks where there is no value', () => {
 });
 
 describe('a heatmap', () => {
-  const heatmap = { column: 'duration_ms', edges: [1, 10, 100, 1_000], times: [60, 90, 120, 150], counts: [[1, 0, 0], [0, 2, 0], [0, 0, 1], [5, 0, 0]] };
+  const heatmap = { column: 'duration_ms', scale: 'log' as const, edges: [1, 10, 100, 1_000], times: [60, 90, 120, 150], counts: [[1, 0, 0], [0, 2, 0], [0, 0, 1], [5, 0, 0]] };
 
   test('the cell under the pointer, also at the very edges', () => {
     expect(cellAt(heatmap, 0, 0)).toEqual({ time: 0, bin: 0 });

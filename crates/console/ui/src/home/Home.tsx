@@ -1,4 +1,4 @@
-import { useEffect, useState } from 'react';
+import { useEffect, useMemo, useState } from 'react';
 
 import type { ErrorGroup } from '../errors/model';
 import { percentOf, rate } from '../map/place';
@@ -8,15 +8,14 @@ import { amount } from '../query/chart';
 import { HeatmapChart } from '../query/HeatmapChart';
 import type { Frame } from '../query/Lines';
 import { Spark } from '../query/Results';
-import { queryAddress, withFilter, withTime, writeState } from '../query/spec';
+import { queryAddress, withFilter, withRange, withTime, writeState } from '../query/spec';
 import type { Spec } from '../query/spec';
 import { SetUp } from '../setup/SetUp';
-import { get } from '../shared/api';
 import { hue } from '../shared/colours';
 import { ago, count } from '../shared/format';
 import { Link } from '../shared/Link';
-import { navigate } from '../shared/location';
-import { useAsked } from '../shared/useAsked';
+import { navigate, setQuery } from '../shared/location';
+import { getJson, useAsked } from '../shared/ask';
 import type { ViewProps } from '../shared/view';
 import { TraceRow } from '../traces/TraceRow';
 import { useTraces } from '../traces/useTraces';
@@ -25,8 +24,14 @@ import '../traces/traces.css';
 import '../query/query.css';
 import './home.css';
 
-const RANGE = 3_600;
-const EVERY_MS = 5_000;
+/** What one works on has just happened. */
+const FIRST_RANGE = 600;
+const RANGES: readonly (readonly [seconds: number, words: string])[] = [
+  [600, '10 minutes'],
+  [3_600, 'hour'],
+  [21_600, '6 hours'],
+  [86_400, '24 hours'],
+];
 const ROWS = 9;
 const EVERYTHING = { service: null, min_duration_ms: null, error: false };
 
@@ -35,7 +40,6 @@ const ROOTS: Spec = {
   calculations: [{ op: 'COUNT' }, { op: 'P50', column: 'duration_ms' }, { op: 'P95', column: 'duration_ms' }, { op: 'HEATMAP', column: 'duration_ms' }],
   filters: [{ column: 'trace.parent_id', op: 'does-not-exist' }],
   limit: 1,
-  time_range: RANGE,
 };
 
 const ROUTES: Spec = {
@@ -44,7 +48,6 @@ const ROUTES: Spec = {
   breakdowns: ['service.name', 'name'],
   orders: [{ op: 'P95', column: 'duration_ms', order: 'descending' }],
   limit: 8,
-  time_range: RANGE,
 };
 
 const FAILED: Spec = {
@@ -53,25 +56,23 @@ const FAILED: Spec = {
   breakdowns: ['service.name', 'name'],
   orders: [{ op: 'COUNT', order: 'descending' }],
   limit: 8,
-  time_range: RANGE,
 };
 
-/** The last hour at a glance: each part leads to the page that says more. */
-export function Home({ stats }: ViewProps) {
-  const [turn, setTurn] = useState(0);
+/** The last minutes at a glance: each part leads to the page that says more. */
+export function Home({ address, stats }: ViewProps) {
+  const range = Number(new URL(address, location.origin).searchParams.get('range')) || FIRST_RANGE;
+  const [all, slow, bad] = useMemo(() => [ROOTS, ROUTES, FAILED].map((spec) => withRange(spec, range)) as [Spec, Spec, Spec], [range]);
   const [hover, setHover] = useState<number | null>(null);
   const { list } = useTraces(EVERYTHING, ROWS, false);
   const ask = (spec: Spec) => (signal: AbortSignal) => runQuery(spec, null, signal);
-  const roots = useAsked(`roots ${turn}`, ask(ROOTS)).answer;
-  const failedRoots = useAsked(`failed roots ${turn}`, ask(withFilter({ ...ROOTS, calculations: [{ op: 'COUNT' }] }, { column: 'error', op: '=', value: true }))).answer;
-  const routes = useAsked(`routes ${turn}`, ask(ROUTES)).answer;
-  const failed = useAsked(`failed ${turn}`, ask(FAILED)).answer;
-  const groups = useAsked(`groups ${turn}`, async (signal) => (await get<{ groups: readonly ErrorGroup[] }>('/api/errors?status=active&limit=8', signal)).groups).answer;
+  const roots = useAsked(`roots ${range}`, ask(all), true).answer;
+  const failedRoots = useAsked(`failed roots ${range}`, ask(withFilter({ ...all, calculations: [{ op: 'COUNT' }] }, { column: 'error', op: '=', value: true })), true).answer;
+  const routes = useAsked(`routes ${range}`, ask(slow), true).answer;
+  const failed = useAsked(`failed ${range}`, ask(bad), true).answer;
+  const groups = useAsked('groups', async (signal) => (await getJson<{ groups: readonly ErrorGroup[] }>('/api/errors?status=active&limit=8', signal)).groups, true).answer;
 
   useEffect(() => {
     document.title = 'Throughline console';
-    const timer = setInterval(() => document.visibilityState === 'visible' && setTurn((before) => before + 1), EVERY_MS);
-    return () => clearInterval(timer);
   }, []);
 
   const isEmpty = stats !== null && stats !== 'gone' && stats.spans === 0;
@@ -91,26 +92,37 @@ export function Home({ stats }: ViewProps) {
   const heatmap = roots?.heatmaps[0];
   return (
     <main className="home">
-      <section className="tiles" aria-label="The last hour">
-        <Tile what="Requests" of={roots} name="COUNT" to={queryAddress({ ...ROOTS, calculations: [{ op: 'COUNT' }], breakdowns: ['name'], limit: 50 })} colour="hue-2" say={(value) => rate(value, RANGE)} small={(value) => count(value)} />
+      <section className="tiles" aria-label="At a glance">
+        <Tile what="Requests" of={roots} name="COUNT" to={queryAddress({ ...all, calculations: [{ op: 'COUNT' }], breakdowns: ['name'], limit: 50 })} colour="hue-2" say={(value) => rate(value, range)} small={(value) => count(value)} />
         <Tile
           what="Failed"
           of={failedRoots}
           name="COUNT"
-          to={queryAddress({ ...FAILED, limit: 50 })}
+          to={queryAddress({ ...bad, limit: 50 })}
           colour="hue-11"
           say={(value) => percentOf(value, numberOf(roots, 'COUNT') ?? 0)}
           small={(value) => count(value)}
           isBad={(value) => value > 0}
         />
-        <Tile what="Median" of={roots} name="P50(duration_ms)" to={queryAddress({ ...ROOTS, limit: 50, breakdowns: ['name'] })} colour="hue-3" say={(value) => amount(value, 'duration_ms')} />
-        <Tile what="95th percentile" of={roots} name="P95(duration_ms)" to={queryAddress({ ...ROOTS, limit: 50, breakdowns: ['name'] })} colour="hue-4" say={(value) => amount(value, 'duration_ms')} />
+        <Tile what="Median" of={roots} name="P50(duration_ms)" to={queryAddress({ ...all, limit: 50, breakdowns: ['name'] })} colour="hue-3" say={(value) => amount(value, 'duration_ms')} />
+        <Tile what="95th percentile" of={roots} name="P95(duration_ms)" to={queryAddress({ ...all, limit: 50, breakdowns: ['name'] })} colour="hue-4" say={(value) => amount(value, 'duration_ms')} />
       </section>
 
       <section className="panel-card wide" aria-label="How long requests took">
         <header>
           <h2>How long requests took</h2>
-          <Link to={queryAddress({ ...ROOTS, limit: 50 })}>Query</Link>
+          <label>
+            <span className="hidden">Time</span>
+            <select value={range} onChange={(event) => setQuery({ range: event.target.value })}>
+              {RANGES.map(([seconds, words]) => (
+                <option key={seconds} value={seconds}>
+                  last {words}
+                </option>
+              ))}
+            </select>
+          </label>
+          <span className="spacer" />
+          <Link to={queryAddress({ ...all, limit: 50 })}>Query</Link>
         </header>
         {roots && heatmap && heatmap.edges.length > 1 ? (
           <HeatmapChart
@@ -119,10 +131,10 @@ export function Home({ stats }: ViewProps) {
             box={null}
             hover={hover}
             onHover={setHover}
-            onBox={(box) => box && navigate(writeState({ spec: withTime({ ...ROOTS, limit: 50 }, roots.start, roots.end), dataset: null, box, tab: 'groups' }))}
+            onBox={(box) => box && navigate(writeState({ spec: withTime({ ...all, limit: 50 }, roots.start, roots.end), dataset: null, box, tab: 'groups', scale: null }))}
           />
         ) : (
-          <p className="empty">No request in the last hour.</p>
+          <p className="empty">No request in this time.</p>
         )}
       </section>
 
@@ -143,9 +155,9 @@ export function Home({ stats }: ViewProps) {
       <section className="panel-card" aria-label="Slowest routes">
         <header>
           <h2>Slowest routes</h2>
-          <Link to={queryAddress({ ...ROUTES, calculations: [{ op: 'HEATMAP', column: 'duration_ms' }, ...(ROUTES.calculations ?? [])], limit: 50 })}>Query</Link>
+          <Link to={queryAddress({ ...slow, calculations: [{ op: 'HEATMAP', column: 'duration_ms' }, ...(slow.calculations ?? [])], limit: 50 })}>Query</Link>
         </header>
-        <Ranking answer={routes} name="P95(duration_ms)" spec={ROUTES} />
+        <Ranking answer={routes} name="P95(duration_ms)" spec={slow} />
       </section>
 
       <section className="panel-card" aria-label="Errors">
@@ -167,7 +179,7 @@ export function Home({ stats }: ViewProps) {
             ))}
           </ul>
         ) : (
-          <Ranking answer={failed} name="COUNT" spec={FAILED} none="Nothing has failed in the last hour." />
+          <Ranking answer={failed} name="COUNT" spec={bad} none="Nothing has failed in this time." />
         )}
       </section>
     </main>
@@ -199,7 +211,7 @@ function Tile({ what, of, name, to, colour, say, small, isBad }: TileProps) {
 }
 
 /** Groups by one value, with bars; a click asks about that group alone. */
-function Ranking({ answer, name, spec, none = 'No span in the last hour.' }: { answer: Answer | null; name: string; spec: Spec; none?: string }) {
+function Ranking({ answer, name, spec, none = 'No span in this time.' }: { answer: Answer | null; name: string; spec: Spec; none?: string }) {
   if (answer?.rows.length === 0) return <p className="empty">{none}</p>;
   const most = Math.max(1e-9, ...(answer?.rows ?? []).map((row) => Number(row.values[name] ?? 0)));
   return (

@@ -1,4 +1,4 @@
-import { useEffect, useMemo, useState } from 'react';
+import { useEffect, useMemo } from 'react';
 
 import { getServiceMap } from '../query/calls';
 import { amount } from '../query/chart';
@@ -11,7 +11,7 @@ import type { KeyHelp } from '../shared/keys';
 import { Link } from '../shared/Link';
 import { setQuery } from '../shared/location';
 import { Icon } from '../shared/marks';
-import { useAsked } from '../shared/useAsked';
+import { useAsked, wordsOf } from '../shared/ask';
 import type { ViewProps } from '../shared/view';
 import { SetUp } from '../setup/SetUp';
 import { percentOf, place, rate, wayOf } from './place';
@@ -37,25 +37,25 @@ const RANGES: readonly (readonly [seconds: number, words: string])[] = [
   [604_800, '7 days'],
 ];
 const FIRST_RANGE = 3_600;
-const EVERY_MS = 5_000;
 
 /** Who calls whom, how often, how well and how fast. A click leads to the query that says more. */
 export function ServiceMap({ address, stats }: ViewProps) {
   const query = useMemo(() => new URL(address, location.origin).searchParams, [address]);
   const range = Number(query.get('range')) || FIRST_RANGE;
   const chosen = query.get('at');
-  const [turn, setTurn] = useState(0);
-  const { answer, problem } = useAsked(`${range} ${turn}`, (signal) => {
-    const end = Math.ceil(Date.now() / 1000);
-    return getServiceMap(end - range, end, signal);
-  });
+  const { answer, failure } = useAsked(
+    String(range),
+    (signal) => {
+      const end = Math.ceil(Date.now() / 1000);
+      return getServiceMap(end - range, end, signal);
+    },
+    true,
+  );
   const placed = useMemo(() => answer && place(answer), [answer]);
   const choose = (id: string | null) => setQuery({ at: id });
 
   useEffect(() => {
     document.title = 'Service map · Throughline';
-    const timer = setInterval(() => document.visibilityState === 'visible' && setTurn((before) => before + 1), EVERY_MS);
-    return () => clearInterval(timer);
   }, []);
   useKeys({ Escape: () => choose(null) });
 
@@ -85,9 +85,9 @@ export function ServiceMap({ address, stats }: ViewProps) {
           </select>
         </label>
         <span className="soft">Requests, their 95th percentile, and the share that failed; on the lines the same of each call</span>
-        {problem && (
+        {failure && (
           <span className="bad" role="alert">
-            {problem}
+            {wordsOf(failure)}
           </span>
         )}
       </div>
@@ -112,7 +112,7 @@ export function ServiceMap({ address, stats }: ViewProps) {
         </div>
         {node && (
           <Details title={node.service} kind={node.kind} figures={node} range={range} onClose={() => choose(null)}>
-            {node.kind === 'database' ? <Queries of={[{ column: 'db.system.name', op: '=', value: node.service }]} range={range} by="db.query.summary" what="Every call to it" /> : <Queries of={[{ column: 'service.name', op: '=', value: node.service }]} range={range} by="name" what="Every span of it" />}
+            {node.kind === 'database' ? <Queries of={ofDatabase(node.service)} range={range} by="db.query.summary" what="Every call to it" /> : <Queries of={[{ column: 'service.name', op: '=', value: node.service }]} range={range} by="name" what="Every span of it" />}
             {node.kind !== 'database' && <Link to={`/traces?service=${encodeURIComponent(node.service)}`}>Its traces</Link>}
             {node.kind !== 'database' && <Link to={`/logs?q=${encodeURIComponent(node.service)}`}>Its log lines</Link>}
           </Details>
@@ -120,10 +120,7 @@ export function ServiceMap({ address, stats }: ViewProps) {
         {edge && (
           <Details title={`${edge.from} → ${edge.to}`} kind="calls" figures={edge} range={range} onClose={() => choose(null)}>
             <Queries
-              of={[
-                { column: 'service.name', op: '=', value: edge.from },
-                edge.isDatabase ? { column: 'db.system.name', op: '=', value: edge.to } : { column: 'span.kind', op: '=', value: 'client' },
-              ]}
+              of={[{ column: 'service.name', op: '=', value: edge.from }, ...(edge.isDatabase ? ofDatabase(edge.to) : []), { column: 'span.kind', op: '=', value: 'client' }]}
               range={range}
               by={edge.isDatabase ? 'db.query.summary' : 'name'}
               what={edge.isDatabase ? 'These calls' : `Every call of ${edge.from}`}
@@ -217,14 +214,17 @@ function Queries({ of, range, by, what }: { of: readonly Filter[]; range: number
 
 function Node({ node, range, isChosen, onChoose }: { node: PlacedNode; range: number; isChosen: boolean; onChoose: () => void }) {
   const { service, kind, x, y, width, height, requests, errors, p95_ms } = node;
+  const [system, namespace] = kind === 'database' ? service.split(' ') : [service, undefined];
+  const shown = namespace ?? service;
   return (
     <g className={`service-node ${hue(kind === 'database' ? databaseName(service) : service)}`} transform={`translate(${x} ${y})`} data-service={service} data-chosen={isChosen} data-failed={errors > 0} {...button(`${service}: ${rate(requests, range)}, ${percentOf(errors, requests)} failed, P95 ${amount(p95_ms, 'duration_ms')}`, onChoose)}>
       <rect className="card" width={width} height={height} rx={kind === 'database' ? height / 2 : 9} />
       <rect className="mark" x={kind === 'database' ? 18 : 0} y={kind === 'database' ? height / 2 - 5 : 0} width={kind === 'database' ? 10 : 5} height={kind === 'database' ? 10 : height} rx={kind === 'database' ? 5 : 2.5} />
       <text className="name" x={kind === 'database' ? 36 : 18} y="22">
-        {service.length > 20 ? `${service.slice(0, 19)}…` : service}
+        {shown.length > 20 ? `${shown.slice(0, 19)}…` : shown}
       </text>
       <text x={kind === 'database' ? 36 : 18} y="40">
+        {namespace && `${system} · `}
         {rate(requests, range)}
       </text>
       <text x={kind === 'database' ? 36 : 18} y="56">
@@ -269,7 +269,13 @@ function button(label: string, act: () => void) {
   };
 }
 
+/** A database is named by its system and, where that is known, by its namespace: `postgresql users`. */
+function ofDatabase(name: string): readonly Filter[] {
+  const [system = '', ...namespace] = name.split(' ');
+  return [{ column: 'db.system.name', op: '=', value: system }, ...(namespace.length > 0 ? [{ column: 'db.namespace', op: '=', value: namespace.join(' ') }] : [])];
+}
+
 /** The colour that it has in a trace. */
-function databaseName(system: string): string {
-  return system === 'postgresql' ? 'PostgreSQL' : system;
+function databaseName(name: string): string {
+  return name.startsWith('postgresql') ? 'PostgreSQL' : (name.split(' ')[0] ?? name);
 }

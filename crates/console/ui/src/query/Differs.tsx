@@ -1,7 +1,7 @@
 import { count, plural } from '../shared/format';
 import { Link } from '../shared/Link';
 import { Icon } from '../shared/marks';
-import { useAsked } from '../shared/useAsked';
+import { useAsked, wordsOf } from '../shared/ask';
 import { compare, runQuery } from './calls';
 import type { Comparison, Share } from './calls';
 import { amount, timeLabel } from './chart';
@@ -28,7 +28,7 @@ const MOST_COLUMNS = 24;
 export function Differs({ spec, dataset, box, shown, onFilter, onBreakdown, onZoom, onClose }: Props) {
   const within: Spec = { ...withoutTime(spec), start_time: shown.start, end_time: shown.end };
   const key = JSON.stringify([spec.filters, spec.filter_combination, spec.calculated_fields, dataset, box]);
-  const { answer, problem, isAsking } = useAsked(key, (signal) => compare(within, dataset, box, signal));
+  const { answer, failure, isAsking } = useAsked(key, (signal) => compare(within, dataset, box, signal), false);
   const only = () => onFilter([{ column: box.column, op: '>=', value: round(box.min) }, { column: box.column, op: '<', value: round(box.max) }]);
   return (
     <aside className="differs" aria-label="What differs" aria-busy={isAsking}>
@@ -59,9 +59,9 @@ export function Differs({ spec, dataset, box, shown, onFilter, onBreakdown, onZo
           Zoom to this time
         </button>
       </p>
-      {problem && (
+      {failure && (
         <p className="bad" role="alert">
-          {problem}
+          {wordsOf(failure)}
         </p>
       )}
       <Inside spec={within} dataset={dataset} box={box} />
@@ -120,7 +120,9 @@ function Value({ column, share, onFilter }: { column: string; share: Share; onFi
 /** The traces of the slowest spans in the box. */
 function Inside({ spec, dataset, box }: { spec: Spec; dataset: string | null; box: Box }) {
   const key = JSON.stringify([spec.filters, dataset, box]);
-  const { answer } = useAsked(key, (signal) =>
+  const { answer } = useAsked(
+    key,
+    (signal) =>
     runQuery(
       {
         calculations: [{ op: 'MAX', column: box.column }],
@@ -136,6 +138,7 @@ function Inside({ spec, dataset, box }: { spec: Spec; dataset: string | null; bo
       dataset,
       signal,
     ),
+    false,
   );
   if (!answer || answer.rows.length === 0) return null;
   return (

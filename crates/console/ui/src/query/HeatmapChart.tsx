@@ -6,7 +6,7 @@ import { amount, boxOf, cellAt, edgeMarks, largestCount, placeOf, strength } fro
 import type { Cells, Heatmap } from './chart';
 import { GUTTER } from './Lines';
 import type { Frame } from './Lines';
-import type { Box } from './spec';
+import type { Box, Scale } from './spec';
 import { TimeAxis } from './TimeAxis';
 
 const HEIGHT = 208;
@@ -18,10 +18,11 @@ interface Props {
   readonly hover: number | null;
   readonly onHover: (bucket: number | null) => void;
   readonly onBox: (box: Box | null) => void;
+  readonly onScale?: (scale: Scale) => void;
 }
 
 /** How the values of a column spread over time. A box dragged over it asks how what is inside differs from the rest. */
-export function HeatmapChart({ heatmap, frame, box, hover, onHover, onBox }: Props) {
+export function HeatmapChart({ heatmap, frame, box, hover, onHover, onBox, onScale }: Props) {
   const plot = useRef<HTMLDivElement>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
   const width = Math.max(useWidth(plot) - GUTTER, 0);
@@ -65,6 +66,11 @@ export function HeatmapChart({ heatmap, frame, box, hover, onHover, onBox }: Pro
           <span className="soft">Drag a box to see what differs in it</span>
         )}
         <span className="spacer" />
+        {onScale && (
+          <button type="button" className="link" title={`The bins are ${heatmap.scale === 'log' ? 'logarithmic' : 'of one width'}`} onClick={() => onScale(heatmap.scale === 'log' ? 'linear' : 'log')}>
+            {heatmap.scale}
+          </button>
+        )}
         <Legend largest={largestCount(heatmap)} />
       </figcaption>
       <div ref={plot} className="plot" style={{ height: HEIGHT }}>

@@ -24,6 +24,8 @@ interface Props {
   readonly name: string;
   readonly frame: Frame;
   readonly rows: readonly Row[];
+  /** The same groups at an earlier time. */
+  readonly earlier: readonly Row[];
   /** The row that is pointed at in the table. */
   readonly pointed: number | null;
   /** The bucket under the pointer, in any of the charts. */
@@ -33,12 +35,13 @@ interface Props {
 }
 
 /** One calculation over time, a line for each group. */
-export function Lines({ name, frame, rows, pointed, hover, onHover, onZoom }: Props) {
+export function Lines({ name, frame, rows, earlier, pointed, hover, onHover, onZoom }: Props) {
   const box = useRef<HTMLDivElement>(null);
   const width = Math.max(useWidth(box) - GUTTER, 0);
   const { start, end, granularity, times } = frame;
   const drag = useDragRange({ from: start, to: end }, (range) => range && onZoom(range.from, range.to));
-  const all = rows.flatMap((row) => row.series[name] ?? []).filter((value) => value !== null);
+  const before = rows.map((row) => earlier.find(({ group }) => JSON.stringify(group) === JSON.stringify(row.group)));
+  const all = [...rows, ...before.filter((row) => row !== undefined)].flatMap((row) => row.series[name] ?? []).filter((value) => value !== null);
   const { marks, from, to } = axis(Math.min(0, ...all), all.length > 0 ? Math.max(...all) : 1, 4);
   const x = (bucket: number) => ((bucket + 0.5) / Math.max(times.length, 1)) * width;
   const y = (value: number) => HEIGHT - ((value - from) / (to - from)) * (HEIGHT - ABOVE);
@@ -68,6 +71,7 @@ export function Lines({ name, frame, rows, pointed, hover, onHover, onZoom }: Pr
             {marks.map((mark) => (
               <line key={mark} className="grid" x1="0" x2={width} y1={y(mark)} y2={y(mark)} />
             ))}
+            {before.map((row, at) => row && <path key={`before-${at}`} className={`series before ${colourOf(row, at, rows.length)}`} data-pale={pointed !== null && pointed !== at} d={linePath(row.series[name] ?? [], x, y)} />)}
             {rows.map((row, at) => {
               const series = row.series[name] ?? [];
               return <path key={at} className={`series ${colourOf(row, at, rows.length)}`} data-pale={pointed !== null && pointed !== at} d={linePath(series, x, y)} />;

@@ -6,7 +6,7 @@ import { useKeys } from '../shared/keys';
 import type { KeyHelp } from '../shared/keys';
 import { Link } from '../shared/Link';
 import { navigate } from '../shared/location';
-import { useAsked } from '../shared/useAsked';
+import { useAsked, wordsOf } from '../shared/ask';
 import type { ViewProps } from '../shared/view';
 import { Builder } from './Builder';
 import { listColumns, listDatasets, runQuery } from './calls';
@@ -19,7 +19,7 @@ import { Lines } from './Lines';
 import type { Frame } from './Lines';
 import { Results } from './Results';
 import { calculations, describe, keyOf, readState, shifted, tidy, withBreakdown, withFilter, withRange, withTime, writeState } from './spec';
-import type { Filter, Spec, State } from './spec';
+import type { Filter, Scale, Spec, State } from './spec';
 import { printFilter } from './text';
 import { Toolbar } from './Toolbar';
 
@@ -39,22 +39,21 @@ export const QUERY_KEYS: KeyHelp = {
 
 /** Lines in a chart: more cannot be told apart. */
 const MOST_LINES = 12;
-const LIVE_MS = 5_000;
 
 /** Ask, see how it spreads, drag a box, see what differs, open the trace. The address holds all of it. */
 export function QueryPage({ address, stats }: ViewProps) {
   const state = useMemo(() => readState(address), [address]);
-  const { spec, dataset, box, tab } = state;
+  const { spec, dataset, box, tab, scale } = state;
   const [turn, setTurn] = useState(0);
   const [isLive, setLive] = useState(false);
   const [hover, setHover] = useState<number | null>(null);
   const [pointed, setPointed] = useState<number | null>(null);
 
   const asked = tidy(spec);
-  const key = JSON.stringify([asked, dataset]);
-  const { answer, problem, isAsking } = useAsked(`${key}${turn}`, (signal) => runQuery(asked, dataset, signal));
-  const columns = useAsked(`${dataset}${turn}`, (signal) => listColumns(dataset, signal)).answer ?? [];
-  const datasets = useAsked('datasets', listDatasets).answer ?? [];
+  const key = JSON.stringify([asked, dataset, scale]);
+  const { answer, failure, isAsking } = useAsked(`${key}${turn}`, (signal) => runQuery(asked, dataset, signal, scale), isLive);
+  const columns = useAsked(`${dataset}${turn}`, (signal) => listColumns(dataset, signal), false).answer ?? [];
+  const datasets = useAsked('datasets', listDatasets, false).answer ?? [];
 
   useEffect(() => {
     document.title = `${describe(spec, { filter: printFilter })} · Throughline`;
@@ -63,13 +62,7 @@ export function QueryPage({ address, stats }: ViewProps) {
     if (answer !== null) remember(spec, dataset, writeState({ ...state, box: null }));
     // Of each query once, when it has been answered.
   }, [key, answer === null]);
-  useEffect(() => {
-    if (!isLive) return;
-    const timer = setInterval(() => document.visibilityState === 'visible' && setTurn((before) => before + 1), LIVE_MS);
-    return () => clearInterval(timer);
-  }, [isLive]);
-
-  const go = (changes: Partial<State>) => navigate(writeState({ spec, dataset, box, tab, ...changes }));
+  const go = (changes: Partial<State>) => navigate(writeState({ spec, dataset, box, tab, scale, ...changes }));
   const change = (next: Spec) => go({ spec: next, box: null });
   const zoom = (start: number, end: number) => {
     setLive(false);
@@ -112,9 +105,9 @@ export function QueryPage({ address, stats }: ViewProps) {
         onLive={() => setLive(!isLive)}
       />
       <Builder spec={spec} dataset={dataset} columns={columns} onChange={change} />
-      {(state.problem ?? problem) && (
+      {(state.problem ?? failure) && (
         <p className="query-problem" role="alert">
-          {state.problem ?? problem}
+          {state.problem ?? (failure && wordsOf(failure))}
         </p>
       )}
       {isEmpty && (
@@ -125,7 +118,7 @@ export function QueryPage({ address, stats }: ViewProps) {
       {answer && (
         <div className="query-body" data-box={box !== null} data-stale={isAsking && !isLive}>
           <div className="query-main">
-            <Charts answer={answer} spec={spec} box={box} pointed={pointed} hover={hover} onHover={setHover} onZoom={zoom} onBox={(next) => go({ box: next })} />
+            <Charts answer={answer} spec={spec} box={box} pointed={pointed} hover={hover} onHover={setHover} onZoom={zoom} onBox={(next) => go({ box: next })} onScale={(next) => go({ scale: next })} />
             <div className="tabs" role="tablist">
               <button type="button" role="tab" aria-selected={tab === 'groups'} onClick={() => go({ tab: 'groups' })}>
                 Groups <small>{count(answer.groups ?? answer.rows.length)}</small>
@@ -164,13 +157,13 @@ export function QueryPage({ address, stats }: ViewProps) {
   );
 }
 
-function Charts({ answer, spec, box, ...rest }: { answer: Answer; spec: Spec; box: State['box']; pointed: number | null; hover: number | null; onHover: (bucket: number | null) => void; onZoom: (start: number, end: number) => void; onBox: (box: State['box']) => void }) {
+function Charts({ answer, spec, box, ...rest }: { answer: Answer; spec: Spec; box: State['box']; pointed: number | null; hover: number | null; onHover: (bucket: number | null) => void; onZoom: (start: number, end: number) => void; onBox: (box: State['box']) => void; onScale: (scale: Scale) => void }) {
   const { times, granularity } = answer;
   const start = times[0] ?? answer.start;
   const frame: Frame = { start, end: start + Math.max(times.length, 1) * granularity, granularity, times };
   const rows = answer.rows.slice(0, MOST_LINES);
   const names = [...(spec.formulas?.length ? spec.formulas.map(({ name }) => name) : calculations(spec).filter(({ op }) => op !== 'HEATMAP').map(keyOf))];
-  const { pointed, hover, onHover, onZoom, onBox } = rest;
+  const { pointed, hover, onHover, onZoom, onBox, onScale } = rest;
   return (
     <>
       {answer.heatmaps.map((heatmap) =>
@@ -179,12 +172,12 @@ function Charts({ answer, spec, box, ...rest }: { answer: Answer; spec: Spec; bo
             No span here has a number in <code>{heatmap.column}</code>.
           </p>
         ) : (
-          <HeatmapChart key={heatmap.column} heatmap={heatmap} frame={frame} box={box} hover={hover} onHover={onHover} onBox={onBox} />
+          <HeatmapChart key={heatmap.column} heatmap={heatmap} frame={frame} box={box} hover={hover} onHover={onHover} onBox={onBox} onScale={onScale} />
         ),
       )}
       <div className="lines">
         {names.map((name) => (
-          <Lines key={name} name={name} frame={frame} rows={rows} pointed={pointed} hover={hover} onHover={onHover} onZoom={onZoom} />
+          <Lines key={name} name={name} frame={frame} rows={rows} earlier={answer.compare?.rows ?? []} pointed={pointed} hover={hover} onHover={onHover} onZoom={onZoom} />
         ))}
       </div>
     </>
@@ -204,11 +197,11 @@ function SlowestTraces({ spec, dataset, answer }: { spec: Spec; dataset: string 
     start_time: answer.start,
     end_time: answer.end,
   };
-  const found = useAsked(JSON.stringify([within, dataset]), (signal) => runQuery(within, dataset, signal));
-  if (found.problem)
+  const found = useAsked(JSON.stringify([within, dataset]), (signal) => runQuery(within, dataset, signal), false);
+  if (found.failure)
     return (
       <p className="bad" role="alert">
-        {found.problem}
+        {wordsOf(found.failure)}
       </p>
     );
   const longest = Math.max(1e-9, ...(found.answer?.rows ?? []).map((row) => Number(row.values['MAX(duration_ms)'] ?? 0)));

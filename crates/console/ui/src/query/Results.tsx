@@ -1,7 +1,7 @@
 import { Link } from '../shared/Link';
 import { Icon } from '../shared/marks';
 import type { Answer, Row, Totals } from './calls';
-import { amount, axis, linePath } from './chart';
+import { amount, axis, change, linePath } from './chart';
 import { colourOf } from './Lines';
 import { calculations, filterOf, keyOf } from './spec';
 import type { Filter, Order, Spec } from './spec';
@@ -74,7 +74,7 @@ export function Results({ answer, spec, onPoint, onFilter, onOrder }: Props) {
                   </button>
                 </td>
               ))}
-              <Values of={row} keys={keys} />
+              <Values of={row} earlier={answer.compare?.rows.find(({ group }) => JSON.stringify(group) === JSON.stringify(row.group))} keys={keys} />
               {first && (
                 <td className="spark">
                   <Spark values={row.series[first] ?? []} colour={colourOf(row, at, answer.rows.length)} />
@@ -89,7 +89,7 @@ export function Results({ answer, spec, onPoint, onFilter, onOrder }: Props) {
         {answer.rows.length > 1 && (
           <tfoot>
             {answer.other && <Sum what={`other (${answer.groups - answer.rows.length} groups)`} of={answer.other} columns={columns.length} keys={keys} {...(first && { first })} />}
-            <Sum what="total" of={answer.totals} columns={columns.length} keys={keys} {...(first && { first })} />
+            <Sum what="total" of={answer.totals} earlier={answer.compare?.totals} columns={columns.length} keys={keys} {...(first && { first })} />
           </tfoot>
         )}
       </table>
@@ -98,11 +98,11 @@ export function Results({ answer, spec, onPoint, onFilter, onOrder }: Props) {
   );
 }
 
-function Sum({ what, of, columns, keys, first }: { what: string; of: Totals; columns: number; keys: readonly string[]; first?: string }) {
+function Sum({ what, of, earlier, columns, keys, first }: { what: string; of: Totals; earlier?: Totals | undefined; columns: number; keys: readonly string[]; first?: string }) {
   return (
     <tr>
       {columns > 0 && <th colSpan={columns}>{what}</th>}
-      <Values of={of} keys={keys} />
+      <Values of={of} earlier={earlier} keys={keys} />
       {first && (
         <td className="spark">
           <Spark values={of.series[first] ?? []} colour="hue-5" />
@@ -113,11 +113,13 @@ function Sum({ what, of, columns, keys, first }: { what: string; of: Totals; col
   );
 }
 
-function Values({ of, keys }: { of: Totals; keys: readonly string[] }) {
+function Values({ of, earlier, keys }: { of: Totals; earlier?: Totals | undefined; keys: readonly string[] }) {
   return keys.map((key) => {
     const value = of.values[key];
+    const before = earlier?.values[key];
     return (
       <td key={key} className="number">
+        {typeof value === 'number' && typeof before === 'number' && <small title={`Earlier ${amount(before, key)}`}>{change(before, value)} </small>}
         {typeof value === 'number' ? amount(value, key) : '–'}
       </td>
     );

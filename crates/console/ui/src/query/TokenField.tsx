@@ -52,6 +52,7 @@ export function TokenField<T>({ label, items, print, parse, suggest, onChange, o
     }
     const printed = print(parsed.ok);
     type('');
+    setOpen(false);
     if (!items.some((each) => print(each) === printed)) onChange([...items, parsed.ok]);
     return true;
   };
@@ -88,7 +89,7 @@ export function TokenField<T>({ label, items, print, parse, suggest, onChange, o
         else commit(text);
         break;
       case 'Escape':
-        if (isOpen && suggestions.length > 0) setOpen(false);
+        if (text !== '' && suggestions.length > 0) setOpen(false);
         else {
           type('');
           setOpen(false);

@@ -1,15 +1,16 @@
 import { useEffect, useRef, useState } from 'react';
 
+import { ApiError } from '../shared/api';
 import { ago } from '../shared/format';
 import { Copy } from '../shared/Copy';
 import { Link } from '../shared/Link';
 import { Icon } from '../shared/marks';
-import { useAsked } from '../shared/useAsked';
+import { useAsked, wordsOf } from '../shared/ask';
 import { listSaved, save } from './calls';
-import type { Answer, Saved } from './calls';
+import type { Answer } from './calls';
 import { timeLabel } from './chart';
 import { readHistory } from './history';
-import { describe, queryAddress, shifted, tidy, withRange } from './spec';
+import { OFFSETS, describe, queryAddress, shifted, tidy, withRange } from './spec';
 import type { Spec } from './spec';
 import { printFilter } from './text';
 
@@ -105,11 +106,28 @@ export function Toolbar({ spec, dataset, datasets, answer, isAsking, isLive, onC
           ))}
         </select>
       </label>
+      <label>
+        <span>against</span>
+        <select
+          value={spec.compare_time_offset_seconds ?? 0}
+          onChange={(event) => {
+            const { compare_time_offset_seconds: _offset, ...rest } = spec;
+            onChange(event.target.value === '0' ? rest : { ...rest, compare_time_offset_seconds: Number(event.target.value) });
+          }}
+        >
+          <option value="0">nothing</option>
+          {OFFSETS.filter((offset) => offset >= length).map((offset) => (
+            <option key={offset} value={offset}>
+              {seconds(offset)} earlier
+            </option>
+          ))}
+        </select>
+      </label>
       <span className="spacer" />
       <Menu label="Saved">{(close) => <SavedList onChoose={close} />}</Menu>
       <Menu label="History">{(close) => <HistoryList onChoose={close} />}</Menu>
       <Menu label="Save" name="save">
-        {(close) => <SaveForm spec={answer ? { ...spec, limit: spec.limit ?? 100 } : spec} onDone={close} />}
+        {(close) => <SaveForm spec={{ ...spec, limit: spec.limit ?? 100 }} dataset={dataset} onDone={close} />}
       </Menu>
       <Menu label="JSON">{() => <AsJson spec={spec} dataset={dataset} />}</Menu>
       <button type="button" className="toggle-button" onClick={onRefresh} aria-busy={isAsking} title="Ask again">
@@ -153,14 +171,19 @@ function Menu({ label, name, children }: { label: string; name?: string; childre
 }
 
 function SavedList({ onChoose }: { onChoose: () => void }) {
-  const { answer, problem } = useAsked<readonly Saved[]>('saved', listSaved);
-  if (problem) return <p className="bad">{problem}</p>;
-  if (answer?.length === 0) return <p className="soft">No query is saved yet.</p>;
+  const { answer, failure } = useAsked('saved', listSaved, false);
+  if (failure) return <p className="bad">{wordsOf(failure)}</p>;
+  if (answer?.queries.length === 0) return <p className="soft">No query is saved yet.</p>;
   return (
     <ul className="menu-list">
-      {answer?.map(({ name, title, description, query, file }) => (
+      {answer?.invalid?.map((why) => (
+        <li key={why} className="bad">
+          {why}
+        </li>
+      ))}
+      {answer?.queries.map(({ name, title, description, query, dataset, file }) => (
         <li key={name}>
-          <Link to={queryAddress(query)} onClickCapture={onChoose} title={file ?? name}>
+          <Link to={queryAddress(query, dataset ?? null)} onClickCapture={onChoose} title={file ?? name}>
             <b>{title || name}</b>
             <small>{description || describe(query, { filter: printFilter })}</small>
           </Link>
@@ -188,7 +211,7 @@ function HistoryList({ onChoose }: { onChoose: () => void }) {
   );
 }
 
-function SaveForm({ spec, onDone }: { spec: Spec; onDone: () => void }) {
+function SaveForm({ spec, dataset, onDone }: { spec: Spec; dataset: string | null; onDone: () => void }) {
   const [title, setTitle] = useState('');
   const [description, setDescription] = useState('');
   const [problem, setProblem] = useState<string | null>(null);
@@ -198,7 +221,7 @@ function SaveForm({ spec, onDone }: { spec: Spec; onDone: () => void }) {
     .replace(/^-|-$/g, '');
   const submit = (event: React.FormEvent) => {
     event.preventDefault();
-    save(name, { title: title.trim(), description: description.trim(), query: tidy(spec) }).then(onDone, (error: unknown) => setProblem(error instanceof Error ? `${error.message}${'detail' in error ? `: ${String(error.detail)}` : ''}` : String(error)));
+    save(name, { title: title.trim(), description: description.trim(), dataset, query: tidy(spec) }).then(onDone, (error: unknown) => setProblem(error instanceof ApiError ? wordsOf(error) : String(error)));
   };
   return (
     <form className="save-form" onSubmit={submit}>

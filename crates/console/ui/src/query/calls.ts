@@ -1,8 +1,8 @@
 // The console's query API: ../../../README.md says what each answers.
 
-import { get, send } from '../shared/api';
+import { getJson, postJson, putJson } from '../shared/ask';
 import type { Heatmap } from './chart';
-import type { Box, Spec, Value } from './spec';
+import type { Box, Scale, Spec, Value } from './spec';
 import type { Column } from './text';
 
 export interface Row {
@@ -35,6 +35,8 @@ export interface Answer {
   readonly matched: number;
   readonly elapsed_ms: number;
   readonly truncated: boolean;
+  /** The same, so much earlier as the query says. */
+  readonly compare?: Answer;
   /** Stored spans that could not be looked at: still being read after a start, or more than there is memory for. */
   readonly behind?: number;
 }
@@ -72,21 +74,21 @@ export interface Saved {
   readonly file: string | null;
 }
 
-export function runQuery(spec: Spec, dataset: string | null, signal?: AbortSignal): Promise<Answer> {
-  return send('POST', '/api/query', { ...spec, ...(dataset && { dataset }) }, signal);
+export function runQuery(spec: Spec, dataset: string | null, signal: AbortSignal, scale: Scale | null = null): Promise<Answer> {
+  return postJson('/api/query', { ...spec, ...(dataset && { dataset }), ...(scale && { heatmap_scale: scale }) }, signal);
 }
 
-export function compare(spec: Spec, dataset: string | null, box: Box, signal?: AbortSignal): Promise<Comparison> {
-  return send('POST', '/api/query/compare', { ...(dataset && { dataset }), query: spec, box }, signal);
+export function compare(spec: Spec, dataset: string | null, box: Box, signal: AbortSignal): Promise<Comparison> {
+  return postJson('/api/query/compare', { ...(dataset && { dataset }), query: spec, box }, signal);
 }
 
-export async function listColumns(dataset: string | null, signal?: AbortSignal): Promise<readonly Column[]> {
-  return (await get<{ columns: readonly Column[] }>(`/api/columns?${new URLSearchParams({ ...(dataset && { dataset }) })}`, signal)).columns;
+export async function listColumns(dataset: string | null, signal: AbortSignal): Promise<readonly Column[]> {
+  return (await getJson<{ columns: readonly Column[] }>(`/api/columns?${new URLSearchParams({ ...(dataset && { dataset }) })}`, signal)).columns;
 }
 
-export async function listValues(column: string, prefix: string, dataset: string | null, signal?: AbortSignal): Promise<readonly { value: Value; count: number }[]> {
+export async function listValues(column: string, prefix: string, dataset: string | null, signal: AbortSignal): Promise<readonly { value: Value; count: number }[]> {
   const query = new URLSearchParams({ column, prefix, limit: '20', ...(dataset && { dataset }) });
-  return (await get<{ values: readonly { value: Value; count: number }[] }>(`/api/columns/values?${query}`, signal)).values;
+  return (await getJson<{ values: readonly { value: Value; count: number }[] }>(`/api/columns/values?${query}`, signal)).values;
 }
 
 export interface ServiceNode {
@@ -112,19 +114,20 @@ export interface Services {
 }
 
 /** Seconds since 1970. */
-export function getServiceMap(start: number, end: number, signal?: AbortSignal): Promise<Services> {
-  return get(`/api/service-map?${new URLSearchParams({ start: String(start), end: String(end) })}`, signal);
+export function getServiceMap(start: number, end: number, signal: AbortSignal): Promise<Services> {
+  return getJson(`/api/service-map?${new URLSearchParams({ start: String(start), end: String(end) })}`, signal);
 }
 
-export async function listDatasets(signal?: AbortSignal): Promise<readonly string[]> {
-  const { datasets } = await get<{ datasets: readonly (string | { readonly name: string })[] }>('/api/datasets', signal);
+export async function listDatasets(signal: AbortSignal): Promise<readonly string[]> {
+  const { datasets } = await getJson<{ datasets: readonly (string | { readonly name: string })[] }>('/api/datasets', signal);
   return datasets.map((each) => (typeof each === 'string' ? each : each.name));
 }
 
-export async function listSaved(signal?: AbortSignal): Promise<readonly Saved[]> {
-  return (await get<{ queries: readonly Saved[] }>('/api/queries', signal)).queries;
+/** `invalid`: files that are no query, and why. */
+export function listSaved(signal: AbortSignal): Promise<{ readonly queries: readonly Saved[]; readonly invalid?: readonly string[] }> {
+  return getJson('/api/queries', signal);
 }
 
-export function save(name: string, { title, description, query }: { title: string; description: string; query: Spec }): Promise<unknown> {
-  return send('PUT', `/api/queries/${encodeURIComponent(name)}`, { title, description, query });
+export function save(name: string, query: Pick<Saved, 'title' | 'description' | 'query'> & { readonly dataset: string | null }): Promise<unknown> {
+  return putJson(`/api/queries/${encodeURIComponent(name)}`, query);
 }

@@ -14,6 +14,16 @@ function isTime(name: string): boolean {
   return /^(?!COUNT|CONCURRENCY)(?:[A-Z_0-9]+\()?[^()]*_ms\)?$/.test(name);
 }
 
+/** `+12 %`, `−3 %`, `×4.5`. */
+export function change(before: number, now: number): string {
+  if (before === now) return '=';
+  if (before <= 0) return 'new';
+  const times = now / before;
+  if (times >= 2) return `×${compact(times)}`;
+  const percent = Math.round(100 * (times - 1));
+  return percent === 0 ? '=' : `${percent > 0 ? '+' : '−'}${Math.abs(percent)} %`;
+}
+
 /** Marks from 0, or the least value, to above the largest: steps of 1, 2 or 5 times a power of ten. */
 export function axis(least: number, largest: number, most: number): { readonly marks: number[]; readonly from: number; readonly to: number } {
   const from = Math.min(least, 0);
@@ -68,6 +78,7 @@ export function linePath(values: readonly (number | null)[], x: (at: number) => 
 
 export interface Heatmap {
   readonly column: string;
+  readonly scale: 'linear' | 'log';
   /** The bounds of the bins, one more than there are bins. */
   readonly edges: readonly number[];
   /** The beginning of each bucket, in seconds since 1970. */

@@ -69,12 +69,16 @@ export interface Box {
   readonly end: number;
 }
 
+export type Scale = 'linear' | 'log';
+
 export interface State {
   readonly spec: Spec;
   /** A service; null for all. */
   readonly dataset: string | null;
   readonly box: Box | null;
   readonly tab: 'groups' | 'traces';
+  /** Of heatmaps; null leaves the choice to the console. */
+  readonly scale: Scale | null;
 }
 
 /** What one sees first: how long everything took, by service. */
@@ -83,7 +87,7 @@ export const FIRST: Spec = {
   breakdowns: ['service.name'],
   orders: [{ op: 'COUNT', order: 'descending' }],
   limit: 50,
-  time_range: 3_600,
+  time_range: 600,
 };
 
 /** The state that an address holds, and what is wrong with it, if anything is. */
@@ -92,28 +96,32 @@ export function readState(address: string): State & { readonly problem: string |
   const dataset = query.get('dataset') || null;
   const tab = query.get('tab') === 'traces' ? 'traces' : 'groups';
   const box = readBox(query.get('box'));
+  const scale = SCALES.find((each) => each === query.get('scale')) ?? null;
   const text = query.get('query');
-  if (text === null) return { spec: FIRST, dataset, box, tab, problem: null };
+  if (text === null) return { spec: FIRST, dataset, box, tab, scale, problem: null };
   try {
     const spec: unknown = JSON.parse(text);
     if (typeof spec !== 'object' || spec === null || Array.isArray(spec)) throw new TypeError('a query is an object');
-    return { spec: spec as Spec, dataset, box, tab, problem: null };
+    return { spec: spec as Spec, dataset, box, tab, scale, problem: null };
   } catch (error) {
-    return { spec: FIRST, dataset, box: null, tab, problem: `The query in the address is no JSON object: ${(error as Error).message}` };
+    return { spec: FIRST, dataset, box: null, tab, scale, problem: `The query in the address is no JSON object: ${(error as Error).message}` };
   }
 }
 
-export function writeState({ spec, dataset, box, tab }: State): string {
+const SCALES = ['linear', 'log'] as const;
+
+export function writeState({ spec, dataset, box, tab, scale }: State): string {
   const query = new URLSearchParams({ query: JSON.stringify(tidy(spec)) });
   if (dataset) query.set('dataset', dataset);
   if (box) query.set('box', [box.start, box.end, box.min, box.max, box.column].join(','));
   if (tab !== 'groups') query.set('tab', tab);
+  if (scale) query.set('scale', scale);
   return `/query?${query}`;
 }
 
 /** The address of a query on its own. */
 export function queryAddress(spec: Spec, dataset: string | null = null): string {
-  return writeState({ spec, dataset, box: null, tab: 'groups' });
+  return writeState({ spec, dataset, box: null, tab: 'groups', scale: null });
 }
 
 /** Start, end, least, most, column: the last may hold commas. */
@@ -191,12 +199,22 @@ export function filtersOf(column: string, { value, below }: { readonly value: Va
 /** From `start` to `end`; a granularity chosen for another length of time goes. */
 export function withTime(spec: Spec, start: number, end: number): Spec {
   const { time_range: _range, granularity: _granularity, ...rest } = spec;
-  return { ...rest, start_time: Math.floor(start), end_time: Math.max(Math.ceil(end), Math.floor(start) + 1) };
+  const from = Math.floor(start);
+  const to = Math.max(Math.ceil(end), from + 1);
+  return fitting({ ...rest, start_time: from, end_time: to }, to - from);
 }
 
 export function withRange(spec: Spec, seconds: number): Spec {
   const { start_time: _start, end_time: _end, granularity: _granularity, ...rest } = spec;
-  return { ...rest, time_range: seconds };
+  return fitting({ ...rest, time_range: seconds }, seconds);
+}
+
+/** Earlier times that a query can be compared with, by the specification: at least as far away as it is long. */
+export const OFFSETS = [1_800, 3_600, 7_200, 28_800, 86_400, 604_800, 2_419_200, 15_724_800] as const;
+
+function fitting(spec: Spec, length: number): Spec {
+  const { compare_time_offset_seconds: offset, ...rest } = spec;
+  return offset !== undefined && offset < length ? rest : spec;
 }
 
 /** The same length of time, earlier or later by half of it; one that reaches up to now stays where it is when it is to go on. */

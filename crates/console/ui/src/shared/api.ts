@@ -122,24 +122,15 @@ function filterQuery({ service, min_duration_ms, error }: Filter): URLSearchPara
   return query;
 }
 
-export function get<T>(path: string, signal?: AbortSignal): Promise<T> {
-  return ask(path, {}, signal);
-}
-
-/** Sends JSON. */
-export function send<T>(method: 'POST' | 'PUT', path: string, body: unknown, signal?: AbortSignal): Promise<T> {
-  return ask(path, { method, body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }, signal);
-}
-
-async function ask<T>(path: string, init: RequestInit, signal?: AbortSignal): Promise<T> {
+async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
   let response: Response;
   try {
-    response = await fetch(path, { ...init, headers: { accept: 'application/json', ...init.headers }, ...(signal && { signal }) });
+    response = await fetch(path, { headers: { accept: 'application/json' }, ...(signal && { signal }) });
   } catch (error) {
     if (signal?.aborted) throw error;
     throw new ApiError(0, 'The console does not answer', 'It may have been stopped. This page asks again by itself.');
   }
-  if (response.ok) return (response.status === 204 ? null : await response.json()) as T;
+  if (response.ok) return (await response.json()) as T;
   const problem = (await response.json().catch(() => ({}))) as { title?: string; detail?: string };
   throw new ApiError(response.status, problem.title ?? response.statusText, problem.detail ?? '');
 }

@@ -9,7 +9,15 @@ export function getJson<T>(path: string, signal: AbortSignal): Promise<T> {
 }
 
 export function postJson<T>(path: string, body: unknown, signal?: AbortSignal): Promise<T> {
-  return ask<T>(path, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body), ...(signal && { signal }) });
+  return sendJson<T>('POST', path, body, signal);
+}
+
+export function putJson<T>(path: string, body: unknown, signal?: AbortSignal): Promise<T> {
+  return sendJson<T>('PUT', path, body, signal);
+}
+
+function sendJson<T>(method: string, path: string, body: unknown, signal?: AbortSignal): Promise<T> {
+  return ask<T>(path, { method, headers: { 'content-type': 'application/json' }, body: JSON.stringify(body), ...(signal && { signal }) });
 }
 
 /** Refusals are `application/problem+json`, or AWS's own where it is AWS's API. */
@@ -69,4 +77,9 @@ export function useAsked<T>(key: string, ask: (signal: AbortSignal) => Promise<T
     // `ask` is made anew with each rendering; `key` says whether it asks something else.
   }, [key, live]);
   return state;
+}
+
+/** Why there is no answer, in a line. */
+export function wordsOf({ title, detail }: ApiError): string {
+  return detail ? `${title}: ${detail}` : title;
 }
