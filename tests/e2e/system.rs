@@ -1,4 +1,4 @@
-//! `throughline up --ephemeral`, started once and shared.
+//! `throughline up --ephemeral`, started once and shared; or, with `THROUGHLINE_SYSTEM`, one that runs already.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -21,10 +21,13 @@ use crate::http::Client;
 pub(crate) struct Addresses {
     pub(crate) web: String,
     pub(crate) gateway: String,
-    pub(crate) activities: String,
-    pub(crate) users: String,
+    /// These two may be out of reach: compose does not publish them.
+    pub(crate) activities: Option<String>,
+    pub(crate) users: Option<String>,
     pub(crate) console: String,
     pub(crate) otlp_http: String,
+    /// Empty for a system that was not started here.
+    #[serde(default)]
     pub(crate) pids: BTreeMap<String, u32>,
 }
 
@@ -32,7 +35,8 @@ pub(crate) struct System {
     pub(crate) at: Addresses,
     /// What it printed.
     pub(crate) line: String,
-    child: Child,
+    /// `None` for a system that was not started here.
+    child: Option<Child>,
     stdin: Option<ChildStdin>,
     log: PathBuf,
 }
@@ -45,14 +49,26 @@ pub(crate) struct Person {
     pub(crate) token: String,
 }
 
+/// The line of a running system, such as the one that `tests/compose/run` has started. Tests that need a system of their
+/// own start one all the same.
+const RUNNING: &str = "THROUGHLINE_SYSTEM";
+
 /// The system of all tests that break nothing. It is never dropped: when this process ends, however it does, the
 /// pipe closes and `up` stops all of it.
 pub(crate) fn shared() -> &'static System {
     static SHARED: OnceLock<System> = OnceLock::new();
-    SHARED.get_or_init(|| System::start(&[]))
+    SHARED.get_or_init(|| match std::env::var(RUNNING) {
+        Ok(line) => System::running(line),
+        Err(_) => System::start(&[]),
+    })
 }
 
 impl System {
+    fn running(line: String) -> Self {
+        let at = serde_json::from_str(&line).unwrap_or_else(|e| panic!("{RUNNING} is {line:?}: {e}"));
+        Self { at, line, child: None, stdin: None, log: PathBuf::new() }
+    }
+
     /// A system of one's own, with more environment.
     pub(crate) fn start(environment: &[(&str, &str)]) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(1);
@@ -82,22 +98,29 @@ impl System {
         let at = serde_json::from_str(&line).unwrap_or_else(|e| {
             panic!("`up --ephemeral` said {line:?} ({e}); it wrote:\n{}", fs::read_to_string(&log).unwrap())
         });
-        Self { at, line, stdin: child.stdin.take(), child, log }
+        Self { at, line, stdin: child.stdin.take(), child: Some(child), log }
     }
 
     /// Closes the pipe and waits until `up` has ended.
     pub(crate) fn stop(mut self) -> (ExitStatus, String) {
         self.stdin = None;
-        let status =
-            eventually("`up` ends when its standard input closes", || self.child.try_wait().unwrap());
+        let mut child = self.child.take().expect("a system of one's own");
+        let status = eventually("`up` ends when its standard input closes", || child.try_wait().unwrap());
         (status, fs::read_to_string(&self.log).unwrap())
     }
 
     /// Kills `up` alone, as an out-of-memory killer would.
     pub(crate) fn kill(mut self) -> Addresses {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+        let mut child = self.child.take().expect("a system of one's own");
+        child.kill().unwrap();
+        child.wait().unwrap();
         self.at.clone()
+    }
+
+    /// Where every role answers that can be reached.
+    pub(crate) fn roles(&self) -> impl Iterator<Item = &String> {
+        let Addresses { web, gateway, activities, users, console, .. } = &self.at;
+        [Some(web), Some(gateway), activities.as_ref(), users.as_ref(), Some(console)].into_iter().flatten()
     }
 
     pub(crate) fn web(&self, path: &str) -> String {
@@ -112,7 +135,9 @@ impl System {
     #[track_caller]
     pub(crate) fn sign_up(&self) -> Person {
         static NUMBER: AtomicU32 = AtomicU32::new(1);
-        let handle = format!("tester{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+        // The process too, since a system that runs already may know the testers of an earlier run.
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let handle = format!("tester{}_{number}", std::process::id());
         let password = format!("{handle} has a long password");
         let reply = Client::anonymous().post(
             &self.gateway("/api/auth/sign-up"),
@@ -151,6 +176,8 @@ pub(crate) fn signal(what: Signal, pid: u32) {
 impl Drop for System {
     fn drop(&mut self) {
         self.stdin = None;
-        let _ = self.child.wait();
+        if let Some(mut child) = self.child.take() {
+            let _ = child.wait();
+        }
     }
 }

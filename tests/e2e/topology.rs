@@ -68,8 +68,7 @@ fn every_edge_is_there_and_no_other() {
 
 #[test]
 fn every_role_is_alive_and_ready() {
-    let at = &shared().at;
-    for url in [&at.web, &at.gateway, &at.activities, &at.users, &at.console] {
+    for url in shared().roles() {
         for path in ["/health", "/ready"] {
             let reply = Client::anonymous().get(&format!("{url}{path}"));
             assert_eq!(reply.status, 200, "{url}{path}: {}", reply.body);

@@ -134,6 +134,7 @@ fn an_open_port_needs_a_token() {
             "CONSOLE_TOKEN: is not set, and with {name}={listen} everyone could read the traces; for example CONSOLE_TOKEN=a-long-random-word"
         );
         assert_eq!(console::Config::from_env(&env).unwrap_err().to_string(), line);
+        assert!(console::Config::from_env(&env.clone().with("CONSOLE_OPEN", "true")).is_ok());
         assert!(console::Config::from_env(&env.with("CONSOLE_TOKEN", "s3cret")).is_ok());
     }
 }
