@@ -42,10 +42,22 @@ export interface Occurrence {
   readonly person: Value;
   readonly code_version: string | null;
   readonly request: Value;
-  /** The last error first, then what caused it. */
+  /** The error that was caught first, then what caused it. */
   readonly trace_chain: readonly Thrown[];
   readonly message: string | null;
   readonly custom: Readonly<Record<string, Value>>;
+  readonly person_details?: Value;
+  readonly server?: Value;
+  /** What led to it, as browsers record it. */
+  readonly telemetry?: readonly Value[];
+}
+
+export interface Deploy {
+  readonly id: string;
+  readonly revision: string;
+  readonly status: string;
+  readonly user: string | null;
+  readonly time_unix_nano: number;
 }
 
 export interface GroupPage {
@@ -56,7 +68,9 @@ export interface GroupPage {
 export interface ErrorDetails {
   readonly group: ErrorGroup;
   readonly occurrences: readonly Occurrence[];
-  readonly deploys: readonly { readonly [key: string]: Value }[];
+  /** Where the next page of occurrences begins. */
+  readonly next: string | null;
+  readonly deploys: readonly Deploy[];
 }
 
 /** What went wrong, in one line. */

@@ -1,3 +1,5 @@
+import './lines.css';
+
 import { Copy } from '../shared/Copy';
 import { clock } from '../shared/format';
 import { Link } from '../shared/Link';

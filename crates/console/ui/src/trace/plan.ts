@@ -6,10 +6,11 @@ import { ownTime } from './path';
 import type { Node } from './tree';
 
 const PLAN = 'postgresql.plan.';
+const MARKS = ['postgresql.plan.node_type', 'postgresql.phase', 'postgresql.trigger', 'postgresql.lock.object'] as const;
 
 /** A span that the console's services made of what the server said: a node of a plan, a phase, a trigger, a wait for a lock. */
 export function isPlan({ attributes }: Span): boolean {
-  return `${PLAN}node_type` in attributes || 'postgresql.phase' in attributes || 'postgresql.trigger' in attributes || 'postgresql.lock.object' in attributes;
+  return MARKS.some((key) => key in attributes);
 }
 
 /** More than this many times too many or too few rows, and the planner may have chosen otherwise. */

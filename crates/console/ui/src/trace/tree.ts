@@ -14,10 +14,10 @@ export interface Node {
   readonly span: Span;
   readonly place: Place;
   readonly parent: Node | null;
-  readonly children: Node[];
+  readonly children: readonly Node[];
   /** How many spans hang below, at any depth, and how many of them failed. */
-  below: number;
-  failedBelow: number;
+  readonly below: number;
+  readonly failedBelow: number;
 }
 
 /** Spans whose parent has not arrived, by that parent. */
@@ -46,84 +46,84 @@ export interface Forest {
   readonly repeats: ReadonlyMap<Node, Repeat>;
 }
 
-export function buildForest(spans: readonly Span[]): Forest {
-  const byId = new Map<string, Node>();
-  const sorted = [...spans].sort((a, b) => a.start_unix_nano - b.start_unix_nano);
-  const known = new Set(sorted.map((span) => span.span_id));
-  const childrenOf = new Map<string, Span[]>();
-  const tops: { span: Span; place: Place }[] = [];
-  const seen = new Set<string>();
+/** While the tree is put together. */
+interface Growing {
+  id: string;
+  span: Span;
+  place: Place;
+  parent: Growing | null;
+  children: Growing[];
+  below: number;
+  failedBelow: number;
+}
 
-  for (const span of sorted) {
-    if (seen.has(span.span_id)) continue;
-    seen.add(span.span_id);
-    const parent = span.parent_span_id;
-    if (parent === null) tops.push({ span, place: 'root' });
-    else if (!known.has(parent)) tops.push({ span, place: 'orphan' });
-    else {
-      const siblings = childrenOf.get(parent);
-      if (siblings) siblings.push(span);
-      else childrenOf.set(parent, [span]);
+/** Most spans have no children, and a list for each would be a good part of the memory of a large trace. */
+const NO_CHILDREN: Growing[] = [];
+
+export function buildForest(spans: readonly Span[]): Forest {
+  const byId = new Map<string, Growing>();
+  for (const span of inOrder(spans)) {
+    if (byId.has(span.span_id)) continue;
+    byId.set(span.span_id, { id: span.span_id, span, place: 'child', parent: null, children: NO_CHILDREN, below: 0, failedBelow: 0 });
+  }
+  const tops: Growing[] = [];
+  for (const node of byId.values()) {
+    const wanted = node.span.parent_span_id;
+    const parent = wanted === null ? undefined : byId.get(wanted);
+    if (parent) {
+      node.parent = parent;
+      if (parent.children === NO_CHILDREN) parent.children = [node];
+      else parent.children.push(node);
+    } else {
+      node.place = wanted === null ? 'root' : 'orphan';
+      tops.push(node);
     }
   }
 
   const roots: Node[] = [];
   const missing = new Map<string, Missing>();
-  const nodes: Node[] = [];
-  for (const { span, place } of tops) {
-    const top = descend(span, place, childrenOf, byId, nodes);
-    if (place === 'root') {
+  const nodes: Growing[] = [];
+  for (const top of tops) {
+    descend(top, nodes);
+    if (top.place === 'root') {
       roots.push(top);
       continue;
     }
-    const parentSpanId = span.parent_span_id ?? '';
+    const parentSpanId = top.span.parent_span_id ?? '';
     const group = missing.get(parentSpanId);
     if (group) group.children.push(top);
     else missing.set(parentSpanId, { id: `missing-${parentSpanId}`, parentSpanId, children: [top] });
   }
   // What is left hangs below loops.
-  if (byId.size < known.size) {
-    const bySpanId = new Map<string, Span>();
-    for (const span of sorted) if (!bySpanId.has(span.span_id)) bySpanId.set(span.span_id, span);
-    for (const span of bySpanId.values()) {
-      if (!byId.has(span.span_id)) roots.push(descend(earliestOfLoop(span, bySpanId), 'loop', childrenOf, byId, nodes));
+  if (nodes.length < byId.size) {
+    const reached = new Set(nodes);
+    for (const node of byId.values()) {
+      if (reached.has(node)) continue;
+      const first = nodes.length;
+      const cut = earliestOfLoop(node);
+      if (cut.parent) cut.parent.children = cut.parent.children.filter((child) => child !== cut);
+      Object.assign(cut, { place: 'loop', parent: null });
+      descend(cut, nodes);
+      roots.push(cut);
+      for (const each of nodes.slice(first)) reached.add(each);
     }
   }
   return { roots, missing: [...missing.values()], byId, nodes, repeats: repeatsOf(nodes) };
 }
 
-function repeatsOf(nodes: readonly Node[]): Map<Node, Repeat> {
-  const repeats = new Map<Node, Repeat>();
-  for (const { children } of nodes) {
-    if (children.length < REPEATED) continue;
-    const byName = new Map<string, Node[]>();
-    for (const child of children) {
-      const key = `${child.span.service}\n${child.span.kind}\n${child.span.name}`;
-      const same = byName.get(key);
-      if (same) same.push(child);
-      else byName.set(key, [child]);
-    }
-    for (const same of byName.values()) {
-      if (same.length < REPEATED) continue;
-      const repeat = { id: `repeat-${same[0]!.id}`, nodes: same };
-      for (const node of same) repeats.set(node, repeat);
-    }
-  }
-  return repeats;
+/** By start, as the console answers them. */
+function inOrder(spans: readonly Span[]): readonly Span[] {
+  const isSorted = spans.every((span, at) => at === 0 || spans[at - 1]!.start_unix_nano <= span.start_unix_nano);
+  return isSorted ? spans : [...spans].sort((a, b) => a.start_unix_nano - b.start_unix_nano);
 }
 
-function descend(top: Span, place: Place, childrenOf: ReadonlyMap<string, Span[]>, byId: Map<string, Node>, nodes: Node[]): Node {
+/** Appends `top` and all below it to `nodes`, depth first. */
+function descend(top: Growing, nodes: Growing[]): void {
   const first = nodes.length;
-  const stack: { span: Span; parent: Node | null }[] = [{ span: top, parent: null }];
-  for (let next = stack.pop(); next; next = stack.pop()) {
-    const { span, parent } = next;
-    if (byId.has(span.span_id)) continue;
-    const node: Node = { id: span.span_id, span, place: parent ? 'child' : place, parent, children: [], below: 0, failedBelow: 0 };
-    byId.set(node.id, node);
+  const stack = [top];
+  for (let node = stack.pop(); node; node = stack.pop()) {
     nodes.push(node);
-    parent?.children.push(node);
-    const below = childrenOf.get(node.id) ?? [];
-    for (let i = below.length - 1; i >= 0; i -= 1) stack.push({ span: below[i]!, parent: node });
+    for (let i = node.children.length - 1; i >= 0; i -= 1) stack.push(node.children[i]!);
   }
   // Children come after their parents, so that one pass from the end sums everything up.
   for (let i = nodes.length - 1; i > first; i -= 1) {
@@ -132,23 +132,49 @@ function descend(top: Span, place: Place, childrenOf: ReadonlyMap<string, Span[]
     parent.below += below + 1;
     parent.failedBelow += failedBelow + (span.status === 'error' ? 1 : 0);
   }
-  return nodes[first]!;
 }
 
 /** Follows parents until one comes again, and gives the earliest of the circle. */
-function earliestOfLoop(from: Span, byId: ReadonlyMap<string, Span>): Span {
-  const parentOf = (span: Span) => byId.get(span.parent_span_id ?? '') ?? span;
-  const seen = new Set<Span>();
+function earliestOfLoop(from: Growing): Growing {
+  const parentOf = (node: Growing) => node.parent ?? node;
+  const seen = new Set<Growing>();
   let onLoop = from;
   while (!seen.has(onLoop)) {
     seen.add(onLoop);
     onLoop = parentOf(onLoop);
   }
   let earliest = onLoop;
-  for (let span = parentOf(onLoop); span !== onLoop; span = parentOf(span)) {
-    if (span.start_unix_nano < earliest.start_unix_nano) earliest = span;
+  for (let node = parentOf(onLoop); node !== onLoop; node = parentOf(node)) {
+    if (node.span.start_unix_nano < earliest.span.start_unix_nano) earliest = node;
   }
   return earliest;
+}
+
+function repeatsOf(nodes: readonly Node[]): Map<Node, Repeat> {
+  const repeats = new Map<Node, Repeat>();
+  for (const { children } of nodes) {
+    if (children.length < REPEATED) continue;
+    for (const named of groupBy(children, ({ span }) => span.name)) {
+      if (named.length < REPEATED) continue;
+      for (const same of groupBy(named, ({ span }) => `${span.service}\n${span.kind}`)) {
+        if (same.length < REPEATED) continue;
+        const repeat = { id: `repeat-${same[0]!.id}`, nodes: same };
+        for (const node of same) repeats.set(node, repeat);
+      }
+    }
+  }
+  return repeats;
+}
+
+function groupBy(nodes: readonly Node[], key: (node: Node) => string): Iterable<Node[]> {
+  const groups = new Map<string, Node[]>();
+  for (const node of nodes) {
+    const of = key(node);
+    const group = groups.get(of);
+    if (group) group.push(node);
+    else groups.set(of, [node]);
+  }
+  return groups.values();
 }
 
 /** What was said during a span: a log line, or an error that was reported. */

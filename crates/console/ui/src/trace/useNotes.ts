@@ -27,9 +27,23 @@ async function linesOf(traceId: string, signal: AbortSignal): Promise<readonly L
 
 async function errorsOf(traceId: string, signal: AbortSignal): Promise<readonly ReportedError[]> {
   const { groups } = await getJson<GroupPage>(`/api/errors?trace_id=${traceId}&status=all`, signal);
-  const details = await Promise.all(groups.map(({ id }) => getJson<ErrorDetails>(`/api/errors/${id}?trace_id=${traceId}`, signal)));
-  return details.flatMap(({ group, occurrences }) => occurrences.filter((each) => each.trace_id === traceId).map((occurrence) => ({ group, occurrence })));
+  const found = await Promise.all(groups.map(({ id }) => occurrencesOf(id, traceId, signal)));
+  return found.flat();
 }
+
+/** Of one error those of this trace. In a storm there are thousands of others between now and then: we look at the newest. */
+async function occurrencesOf(id: string, traceId: string, signal: AbortSignal): Promise<readonly ReportedError[]> {
+  let before = '';
+  for (let page = 0; page < MOST_PAGES; page += 1) {
+    const { group, occurrences, next } = await getJson<ErrorDetails>(`/api/errors/${id}?limit=100${before}`, signal);
+    const ours = occurrences.filter((each) => each.trace_id === traceId);
+    if (ours.length > 0 || !next) return ours.map((occurrence) => ({ group, occurrence }));
+    before = `&before=${next}`;
+  }
+  return [];
+}
+
+const MOST_PAGES = 5;
 
 /** A console without logs or errors shows the trace all the same. */
 async function absent<T>(asked: Promise<readonly T[]>): Promise<readonly T[]> {

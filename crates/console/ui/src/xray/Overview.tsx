@@ -215,7 +215,7 @@ function FilterField({ expression, wrong }: { expression: string; wrong: string 
 
 function Legend() {
   return (
-    <ul className="legend" aria-label="Colours">
+    <ul className="outcome-legend" aria-label="Colours">
       {(
         [
           ['ok', 'ok'],
