@@ -38,6 +38,13 @@ pub(crate) struct Received {
 /// What this process's telemetry and the relay sent, all tests together: they look for their own trace id.
 static RECEIVED: LazyLock<Arc<Mutex<Vec<Received>>>> = LazyLock::new(Arc::default);
 
+/// The items that arrived, with the token that each one came under.
+static ITEMS: Mutex<Vec<(Option<String>, serde_json::Value)>> = Mutex::new(Vec::new());
+
+pub(crate) fn items() -> Vec<(Option<String>, serde_json::Value)> {
+    ITEMS.lock().unwrap().clone()
+}
+
 impl Edge {
     pub(crate) async fn start(gateway: &str) -> Self {
         Self::with(gateway, &[]).await
@@ -177,9 +184,25 @@ fn telemetry_once() {
                 }
                 keep(ExportTraceServiceRequest::decode(plain.as_slice()).unwrap());
                 HttpResponse::Ok().finish()
-            }));
+            }))
+            .service(web::resource("/api/1/item/").post(
+                async |request: HttpRequest, item: web::Json<serde_json::Value>| {
+                    let token = request
+                        .headers()
+                        .get("x-rollbar-access-token")
+                        .map(|it| it.to_str().unwrap().to_owned());
+                    ITEMS.lock().unwrap().push((token, item.into_inner()["data"].take()));
+                    HttpResponse::Ok().finish()
+                },
+            ));
         });
-        let env = Env::from_pairs([("CONSOLE_OTLP_ENDPOINT", receiver.as_str()), ("RUST_LOG", "off")]);
+        let env = Env::from_pairs([
+            ("CONSOLE_OTLP_ENDPOINT", receiver.as_str()),
+            ("ROLLBAR_ENDPOINT", receiver.as_str()),
+            ("ROLLBAR_ACCESS_TOKEN", "server-token"),
+            ("ROLLBAR_CLIENT_ACCESS_TOKEN", "client-token"),
+            ("RUST_LOG", "off"),
+        ]);
         telemetry::init(telemetry::Config::from_env("frontend-proxy", &env).unwrap()).unwrap()
     });
 }

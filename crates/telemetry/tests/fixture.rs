@@ -16,6 +16,8 @@ use telemetry::{Config, LogOutput, Sampler};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::receiver::{Receiver, Reply};
+
 /// What the process has told so far.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Told {
@@ -31,7 +33,12 @@ pub(crate) fn told() -> &'static Told {
     static TOLD: OnceLock<Told> = OnceLock::new();
     TOLD.get_or_init(|| {
         let told = Told::default();
-        let env = env::Env::from_pairs([("BAGGAGE_ALLOWED_KEYS", "tenant")]);
+        let env = env::Env::from_pairs([
+            ("BAGGAGE_ALLOWED_KEYS", "tenant"),
+            ("CONSOLE_ROLLBAR_ENDPOINT", &rollbar().url()),
+            // All tests together are one process.
+            ("ROLLBAR_ITEMS_PER_MINUTE", "100000"),
+        ]);
         let mut config = Config::from_env("test", &env).expect("a good configuration");
         config.sampler = Sampler::parent_based_ratio(RATIO);
         let lines = Arc::clone(&told.lines);
@@ -40,6 +47,20 @@ pub(crate) fn told() -> &'static Told {
         std::mem::forget(telemetry::init_with(config, told.clone()).expect("the first initialisation"));
         told
     })
+}
+
+/// Where this process's errors go.
+fn rollbar() -> &'static Receiver {
+    static ROLLBAR: OnceLock<Receiver> = OnceLock::new();
+    ROLLBAR.get_or_init(|| Receiver::start(|_, _| Reply::ok()))
+}
+
+/// The items that have arrived so far.
+pub(crate) fn items(of_interest: impl Fn(&serde_json::Value) -> bool) -> Vec<serde_json::Value> {
+    let items = rollbar().requests().into_iter().map(|request| {
+        serde_json::from_slice::<serde_json::Value>(&request.body).expect("an item is JSON")["data"].take()
+    });
+    items.filter(|item| of_interest(item)).collect()
 }
 
 impl Told {

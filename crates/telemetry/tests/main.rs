@@ -7,6 +7,7 @@ extern crate throughline_telemetry as telemetry;
 
 mod client_spans;
 mod edge;
+mod errors;
 mod fixture;
 mod headers;
 mod interleaving;
@@ -14,6 +15,10 @@ mod lines;
 mod server_spans;
 mod w3c;
 mod work;
+
+#[allow(dead_code)] // shared with the tests of delivery, which use all of it
+#[path = "../../delivery/tests/receiver.rs"]
+mod receiver;
 
 #[path = "../examples/forward/service.rs"]
 mod forward;

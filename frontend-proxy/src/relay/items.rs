@@ -67,7 +67,12 @@ pub(super) fn clean(item: Value, sender: &Sender) -> Option<Map<String, Value>> 
     data.extend(id.map(|id| ("person".to_owned(), json!({ "id": id }))));
     data.insert("platform".to_owned(), "browser".into());
     data.insert("language".to_owned(), "javascript".into());
-    data.insert("custom".to_owned(), custom(data.remove("custom")));
+    let custom = custom(data.remove("custom"));
+    data.insert("custom".to_owned(), custom);
+    // Options and diagnosis of rollbar.js, twice as long as the error.
+    if let Some(Value::Object(notifier)) = data.get_mut("notifier") {
+        notifier.retain(|key, _| ["name", "version"].contains(&key.as_str()));
+    }
     if let Some(Value::Object(request)) = data.get_mut("request") {
         request.retain(|key, _| ["url", "query_string"].contains(&key.as_str()));
         request
