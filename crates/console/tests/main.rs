@@ -4,9 +4,11 @@
 #![allow(clippy::unwrap_used)]
 
 mod api;
+mod errors;
 mod grpc;
 mod hostile;
 mod http;
+mod logs;
 mod query;
 mod store;
 mod support;

@@ -417,6 +417,8 @@ fn a_store_of_the_version_before_is_taken_over() {
     store
         .execute_batch(
             "DROP INDEX spans_of_parent; ALTER TABLE spans DROP COLUMN sources; DROP TABLE documents; DROP TABLE settings;
+             DROP TABLE log_groups; DROP TABLE log_streams; DROP TABLE logs; DROP TABLE logs_text;
+             DROP TABLE errors; DROP TABLE occurrences; DROP TABLE error_people; DROP TABLE deploys;
              PRAGMA user_version = 1;",
         )
         .unwrap();

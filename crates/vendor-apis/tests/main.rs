@@ -4,6 +4,9 @@
 // clippy.toml allows it in tests, but not in what they share.
 #![allow(clippy::unwrap_used)]
 
+mod line;
+mod pattern;
+
 use std::net::UdpSocket;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};

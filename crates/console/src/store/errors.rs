@@ -149,11 +149,11 @@ fn put(transaction: &Transaction<'_>, item: &Item, arrival: i64) -> rusqlite::Re
         .prepare_cached(
             "INSERT INTO errors (environment, fingerprint, title, level, service, context, status, count, kept, people,
                  first_seen, last_seen, last_trace)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'active', 1, 1, 0, ?7, ?7, ?8)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'active', ?9, 1, 0, ?7, ?7, ?8)
              ON CONFLICT (environment, fingerprint) DO UPDATE SET
                  title = excluded.title, service = excluded.service, context = excluded.context,
                  status = CASE status WHEN 'resolved' THEN 'regression' ELSE status END,
-                 count = count + 1, kept = kept + 1,
+                 count = count + excluded.count, kept = kept + 1,
                  first_seen = min(first_seen, excluded.first_seen), last_seen = max(last_seen, excluded.last_seen),
                  last_trace = coalesce(excluded.last_trace, last_trace)
              RETURNING id, kept, people",
@@ -168,6 +168,7 @@ fn put(transaction: &Transaction<'_>, item: &Item, arrival: i64) -> rusqlite::Re
                 item.context,
                 item.time,
                 trace,
+                item.weight,
             ],
             |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
         )?;

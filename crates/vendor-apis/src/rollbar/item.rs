@@ -14,6 +14,8 @@ const MAX_TEXT: usize = 255;
 /// Characters of a person's id: Rollbar's 40. A longer one is cut, since losing the error would be worse.
 const MAX_PERSON: usize = 40;
 const MAX_UUID: usize = 36;
+/// More than a sender can have kept back is no count.
+const MAX_SUPPRESSED: u64 = 1_000_000_000;
 
 /// One occurrence of an error.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,6 +35,8 @@ pub struct Item {
     pub span_id: Option<SpanId>,
     pub person: Option<String>,
     pub code_version: Option<String>,
+    /// How many errors it stands for: itself, and those that its sender kept back in a storm (`custom.suppressed`).
+    pub weight: u64,
     /// `data`, as JSON.
     pub data: String,
 }
@@ -94,6 +98,7 @@ impl Item {
             ]
             .iter()
             .find_map(|pointer| text(pointer)),
+            weight: 1 + data["custom"]["suppressed"].as_u64().unwrap_or(0).min(MAX_SUPPRESSED),
             data: data.to_string(),
         })
     }
