@@ -12,4 +12,4 @@ pub mod store;
 pub use api::Api;
 pub use error::ApiError;
 pub use line::Line;
-pub use store::{Event, Group, NewEvent, Position, Query, Store, StoreError, Stream};
+pub use store::{Event, Group, NewEvent, Page, Position, Query, Store, StoreError, Stream};

@@ -10,7 +10,7 @@ use super::api::Api;
 use super::error::ApiError;
 use super::groups::{check_stream, group_of};
 use super::pattern::Pattern;
-use super::store::{Event, From, Position, Query, Streams};
+use super::store::{Event, From, Page, Position, Query, Streams};
 
 /// Events of a page.
 const MAX_EVENTS: usize = 10_000;
@@ -60,8 +60,8 @@ enum Token {
     Backward(Position),
 }
 
-const FIRST: Position = Position { timestamp: 0, id: 0 };
-const LAST: Position = Position { timestamp: i64::MAX, id: i64::MAX };
+const FIRST: Position = Position { time: 0, id: 0 };
+const LAST: Position = Position { time: i64::MAX, id: i64::MAX };
 
 impl Api {
     pub(super) async fn get_log_events(&self, request: GetLogEvents) -> Result<Value, ApiError> {
@@ -83,15 +83,9 @@ impl Api {
             end: request.end_time,
             from,
             limit,
+            max_bytes: MAX_BYTES,
         };
-        let mut events = self.store.events(query).await?;
-        let mut bytes = 0;
-        let fits = events.iter().take_while(|event| {
-            bytes += event.message.len();
-            bytes <= MAX_BYTES
-        });
-        let fits = fits.count().max(1);
-        events.truncate(fits);
+        let mut events = self.store.events(query).await?.events;
         if matches!(from, From::Before(_)) {
             events.reverse();
         }
@@ -105,7 +99,7 @@ impl Api {
             .into_iter()
             .map(|event| {
                 json!({
-                    "timestamp": event.position.timestamp,
+                    "timestamp": event.timestamp,
                     "message": event.message,
                     "ingestionTime": event.ingestion_time,
                 })
@@ -158,9 +152,9 @@ impl Api {
                 end: request.end_time,
                 from: From::After(position),
                 limit: CHUNK,
+                max_bytes: MAX_BYTES,
             };
-            let events = self.store.events(query).await?;
-            let is_last = events.len() < CHUNK;
+            let Page { events, is_last } = self.store.events(query).await?;
             let mut is_full = false;
             for event in events {
                 if pattern.matches(&event.message) {
@@ -195,11 +189,11 @@ impl Api {
 fn filtered(event: Event) -> Value {
     json!({
         "logStreamName": event.stream,
-        "timestamp": event.position.timestamp,
+        "timestamp": event.timestamp,
         "message": event.message,
         "ingestionTime": event.ingestion_time,
         // As many digits as AWS's.
-        "eventId": format!("{:037}{:019}", event.position.timestamp, event.position.id),
+        "eventId": format!("{:037}{:019}", event.position.time, event.position.id),
     })
 }
 
@@ -212,11 +206,11 @@ fn limit(asked: Option<i64>) -> Result<usize, ApiError> {
 
 impl fmt::Display for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (side, Position { timestamp, id }) = match self {
+        let (side, Position { time, id }) = match self {
             Self::Forward(position) => ('f', position),
             Self::Backward(position) => ('b', position),
         };
-        write!(f, "{side}/{timestamp:019}{id:019}")
+        write!(f, "{side}/{time:019}{id:019}")
     }
 }
 
@@ -229,7 +223,7 @@ impl FromStr for Token {
             return Err(bad_token());
         }
         let number = |digits: &str| digits.parse().map_err(|_| bad_token());
-        let position = Position { timestamp: number(&digits[..19])?, id: number(&digits[19..])? };
+        let position = Position { time: number(&digits[..19])?, id: number(&digits[19..])? };
         match side {
             "f" => Ok(Self::Forward(position)),
             "b" => Ok(Self::Backward(position)),

@@ -35,15 +35,16 @@ pub struct NewEvent {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
     pub position: Position,
+    pub timestamp: i64,
     pub stream: String,
     pub ingestion_time: i64,
     pub message: String,
 }
 
-/// Where an event stands: by its time, then by its arrival.
+/// Where an event stands: by its time, then by its arrival. The unit of that time is the store's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
-    pub timestamp: i64,
+    pub time: i64,
     pub id: i64,
 }
 
@@ -58,6 +59,15 @@ pub struct Query {
     pub end: Option<i64>,
     pub from: From,
     pub limit: usize,
+    /// Of messages, at most, unless the first one alone is larger.
+    pub max_bytes: usize,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    pub events: Vec<Event>,
+    /// There is nothing behind these.
+    pub is_last: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,5 +122,5 @@ pub trait Store: Send + Sync {
     /// Counts what it stored, too.
     fn put(&self, group: String, stream: String, events: Vec<NewEvent>) -> Answer<'_, ()>;
     /// A missing stream of [`Streams::Named`] with one name is an error, several are looked for.
-    fn events(&self, query: Query) -> Answer<'_, Vec<Event>>;
+    fn events(&self, query: Query) -> Answer<'_, Page>;
 }
