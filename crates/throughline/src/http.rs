@@ -54,6 +54,22 @@ impl Client {
         Ok(Answer { status: parts.status.as_u16(), traceresponse, body })
     }
 
+    pub(crate) fn post(&self, url: &str, body: &serde_json::Value) -> anyhow::Result<Answer> {
+        let mut request = self.agent.post(url).header("content-type", "application/json");
+        if let Some(token) = &self.token {
+            request = request.header("authorization", format!("Bearer {}", token.expose()));
+        }
+        let response = request.send(body.to_string()).with_context(|| format!("POST {url}"))?;
+        let status = response.status().as_u16();
+        let body = response.into_body();
+        let body = body
+            .into_with_config()
+            .limit(BODY_LIMIT)
+            .read_to_string()
+            .with_context(|| format!("POST {url}"))?;
+        Ok(Answer { status, traceresponse: None, body })
+    }
+
     /// The same off the async thread.
     pub(crate) async fn fetch(&self, url: &str) -> anyhow::Result<Answer> {
         let (client, url) = (self.clone(), url.to_owned());

@@ -3,6 +3,7 @@
 mod health;
 mod http;
 mod migrate;
+mod queries;
 mod role;
 mod trace;
 mod up;
@@ -45,6 +46,8 @@ enum Command {
     Health(health::Options),
     /// Print a trace as a tree
     Trace(trace::Options),
+    /// Saved queries: run them here, or create them in Honeycomb
+    Queries(queries::Options),
     /// X-Ray's groups and sampling rules, from a file
     Xray(xray::Options),
 }
@@ -68,6 +71,7 @@ fn main() -> ExitCode {
         Command::Migrate(options) => migrate::run(&options, &env),
         Command::Health(options) => health::run(&options, &env),
         Command::Trace(options) => trace::run(&options, &env),
+        Command::Queries(options) => queries::run(&options, &env),
         Command::Xray(options) => xray::run(&options, &env),
     }
 }

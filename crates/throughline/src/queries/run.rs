@@ -1,0 +1,158 @@
+//! One saved query over the console's spans, as a table or as the console's JSON.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::Path;
+
+use anyhow::Context as _;
+use clap::Args;
+use env::Env;
+use serde_json::{Value, json};
+
+use super::Folder;
+use crate::http::Client;
+
+const DEFAULT_CONSOLE: &str = "http://127.0.0.1:4380";
+/// Letters of a cell; a statement of SQL is longer.
+const MAX_WIDTH: usize = 60;
+
+#[derive(Args)]
+pub(super) struct Options {
+    /// As `throughline queries list` names it
+    name: String,
+    /// Where the console is (CONSOLE_URL) [default: http://127.0.0.1:4380]
+    #[arg(long, value_name = "URL")]
+    console: Option<String>,
+    /// Only the spans of this service
+    #[arg(long, value_name = "SERVICE")]
+    dataset: Option<String>,
+    /// Print the console's answer instead of a table
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    folder: Folder,
+}
+
+pub(super) fn list(dir: &Path) -> anyhow::Result<()> {
+    let mut text = String::new();
+    for query in console::queries::list(dir)? {
+        match query {
+            Ok(query) => writeln!(text, "{:<40} {}", query.name, query.title)?,
+            Err(error) => crate::complain(format_args!("{error}")),
+        }
+    }
+    // A closed pipe is no error worth a word.
+    let _ = std::io::stdout().lock().write_all(text.as_bytes());
+    Ok(())
+}
+
+pub(super) fn run(options: &Options, env: &Env) -> anyhow::Result<()> {
+    let saved = console::queries::read(&options.folder.path(env), &options.name)
+        .context("`throughline queries list` names them")?;
+    let mut body = saved.query;
+    if let Some(dataset) = options.dataset.as_ref().or(saved.dataset.as_ref()) {
+        body["dataset"] = json!(dataset);
+    }
+    if !options.json {
+        body["disable_series"] = json!(true);
+    }
+    let console = options.console.as_deref().or(env.get("CONSOLE_URL")).unwrap_or(DEFAULT_CONSOLE);
+    let url = format!("{}/api/query", console.trim_end_matches('/'));
+    let answer = Client::new()
+        .with_token(env.secret("CONSOLE_TOKEN"))
+        .post(&url, &body)
+        .context("the console does not answer; is `throughline up` running?")?;
+    anyhow::ensure!(answer.status != 401, "the console at {console} asks for its token: set CONSOLE_TOKEN");
+    anyhow::ensure!(answer.status == 200, "the console answered {} to {url}: {}", answer.status, answer.body);
+    let text = if options.json { answer.body } else { table(&serde_json::from_str(&answer.body)?) };
+    let _ = writeln!(std::io::stdout().lock(), "{}", text.trim_end());
+    Ok(())
+}
+
+/// Breakdowns, then numbers; a last line says what the table is of. Histograms are for eyes with a screen.
+fn table(answer: &Value) -> String {
+    let no_rows = Vec::new();
+    let rows = answer["rows"].as_array().unwrap_or(&no_rows);
+    let query = &answer["query"];
+    let breakdowns: Vec<&str> =
+        query["breakdowns"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let keys: Vec<&str> = rows
+        .first()
+        .and_then(|row| row["values"].as_object())
+        .into_iter()
+        .flatten()
+        .filter(|(_, value)| !value.is_array())
+        .map(|(key, _)| key.as_str())
+        .collect();
+    let head: Vec<String> = breakdowns.iter().chain(&keys).map(|name| (*name).to_owned()).collect();
+    let cells = rows.iter().map(|row| {
+        let groups = breakdowns.iter().map(|name| cell(&row["group"][*name]));
+        groups.chain(keys.iter().map(|name| cell(&row["values"][*name]))).collect()
+    });
+    let lines: Vec<Vec<String>> = std::iter::once(head).chain(cells).collect();
+    let width = |place: usize| lines.iter().map(|line| line[place].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..lines[0].len()).map(width).collect();
+    let mut text = String::new();
+    for line in &lines {
+        for (place, (cell, width)) in line.iter().zip(&widths).enumerate() {
+            let gap = if place == 0 { "" } else { "  " };
+            let _ = if place < breakdowns.len() {
+                write!(text, "{gap}{cell:<width$}")
+            } else {
+                write!(text, "{gap}{cell:>width$}")
+            };
+        }
+        text.truncate(text.trim_end().len());
+        text.push('\n');
+    }
+    let groups = answer["groups"].as_u64().unwrap_or(0);
+    let shown = rows.len() as u64;
+    let of = if shown < groups { format!("{shown} of {groups}") } else { shown.to_string() };
+    let _ = write!(
+        text,
+        "\n{of} rows; {} of {} spans match, {} ms",
+        answer["matched"], answer["scanned"], answer["elapsed_ms"]
+    );
+    if answer["behind"].as_u64().unwrap_or(0) > 0 {
+        let _ = write!(text, "; {} stored spans are not in it (yet)", answer["behind"]);
+    }
+    text
+}
+
+fn cell(value: &Value) -> String {
+    let text = match value {
+        Value::Null => "-".to_owned(),
+        Value::String(text) => text.split_whitespace().collect::<Vec<_>>().join(" "),
+        Value::Number(number) if number.is_f64() => {
+            format!("{:.3}", number.as_f64().unwrap_or(f64::NAN))
+        }
+        other => other.to_string(),
+    };
+    if text.chars().count() <= MAX_WIDTH {
+        return text;
+    }
+    text.chars().take(MAX_WIDTH - 1).chain(['…']).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_as_a_table() {
+        let answer = json!({
+            "query": {"breakdowns": ["app.user_id"]},
+            "rows": [
+                {"group": {"app.user_id": "ana"}, "values": {"COUNT": 12, "P95(duration_ms)": 31.5, "HEATMAP(duration_ms)": [1, 2]}},
+                {"group": {"app.user_id": null}, "values": {"COUNT": 3, "P95(duration_ms)": null, "HEATMAP(duration_ms)": [0, 1]}}],
+            "groups": 5, "matched": 15, "scanned": 40, "elapsed_ms": 1.5, "behind": 0
+        });
+        let expect = "\
+app.user_id  COUNT  P95(duration_ms)
+ana             12            31.500
+-                3                 -
+
+2 of 5 rows; 15 of 40 spans match, 1.5 ms";
+        assert_eq!(table(&answer), expect);
+    }
+}
