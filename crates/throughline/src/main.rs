@@ -2,6 +2,7 @@
 
 mod health;
 mod http;
+mod load;
 mod migrate;
 mod queries;
 mod role;
@@ -48,6 +49,8 @@ enum Command {
     Trace(trace::Options),
     /// Saved queries: run them here, or create them in Honeycomb
     Queries(queries::Options),
+    /// Send requests as a crowd does, at a rate of its own, and say what it waited
+    Load(load::Options),
     /// X-Ray's groups and sampling rules, from a file
     Xray(xray::Options),
 }
@@ -72,6 +75,7 @@ fn main() -> ExitCode {
         Command::Health(options) => health::run(&options, &env),
         Command::Trace(options) => trace::run(&options, &env),
         Command::Queries(options) => queries::run(&options, &env),
+        Command::Load(options) => load::run(&options),
         Command::Xray(options) => xray::run(&options, &env),
     }
 }

@@ -8,7 +8,6 @@ pub use config::{Config, Destination};
 pub use encode::BuildError;
 
 pub(crate) use client::queues;
-#[cfg(feature = "aws")]
 pub(crate) use client::{endpoint, limits};
 pub(crate) use config::{Common, Wanted, check_url, same_receiver};
 pub(crate) use encode::Encoder;
