@@ -11,8 +11,9 @@ import process from 'node:process';
 
 import { chromium } from 'playwright-core';
 
+import { askQuestions } from './look-query.mjs';
 import { oddTraces, start } from './server.mjs';
-import { homeFeed, large, random, someTraces } from './traces.mjs';
+import { anHour, homeFeed, large, random, someTraces } from './traces.mjs';
 
 const pictures = process.argv[2];
 const executablePath = [process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/google-chrome'].find((path) => path && existsSync(path));
@@ -182,6 +183,10 @@ async function visit(colorScheme, viewport) {
   await selected().waitFor();
   assert.ok((await page.locator('.row').count()) < 120);
   await picture('large');
+
+  const hour = await start({ port: 0, traces: anHour(now) });
+  await askQuestions(page, { url: hour.url, picture, press });
+  hour.stop();
 
   assert.deepEqual(complaints, [], 'the console is quiet: no CSP violation, no error');
   await context.close();

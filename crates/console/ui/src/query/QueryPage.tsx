@@ -10,7 +10,7 @@ import { useAsked, wordsOf } from '../shared/ask';
 import type { ViewProps } from '../shared/view';
 import { Builder } from './Builder';
 import { listColumns, listDatasets, runQuery } from './calls';
-import type { Answer } from './calls';
+import type { Answer, Row } from './calls';
 import { amount } from './chart';
 import { Differs } from './Differs';
 import { HeatmapChart } from './HeatmapChart';
@@ -184,16 +184,20 @@ function Charts({ answer, spec, box, ...rest }: { answer: Answer; spec: Spec; bo
   );
 }
 
+/** Spans asked for: a slow trace has several slow ones, and is shown once. */
+const MOST_SPANS = 500;
+const MOST_TRACES = 50;
+
 /** A row for each of the traces with the slowest spans that the query finds. */
 function SlowestTraces({ spec, dataset, answer }: { spec: Spec; dataset: string | null; answer: Answer }) {
   const within: Spec = {
     ...(spec.filters && { filters: spec.filters }),
     ...(spec.filter_combination && { filter_combination: spec.filter_combination }),
     ...(spec.calculated_fields && { calculated_fields: spec.calculated_fields }),
-    calculations: [{ op: 'MAX', column: 'duration_ms' }, { op: 'COUNT' }],
+    calculations: [{ op: 'MAX', column: 'duration_ms' }],
     breakdowns: ['trace.trace_id', 'service.name', 'name'],
     orders: [{ op: 'MAX', column: 'duration_ms', order: 'descending' }],
-    limit: 50,
+    limit: MOST_SPANS,
     start_time: answer.start,
     end_time: answer.end,
   };
@@ -204,7 +208,8 @@ function SlowestTraces({ spec, dataset, answer }: { spec: Spec; dataset: string 
         {wordsOf(found.failure)}
       </p>
     );
-  const longest = Math.max(1e-9, ...(found.answer?.rows ?? []).map((row) => Number(row.values['MAX(duration_ms)'] ?? 0)));
+  const rows = slowestOf(found.answer?.rows ?? []);
+  const longest = Math.max(1e-9, ...rows.map((row) => Number(row.values['MAX(duration_ms)'] ?? 0)));
   return (
     <div className="results">
       <table>
@@ -213,12 +218,11 @@ function SlowestTraces({ spec, dataset, answer }: { spec: Spec; dataset: string 
             <th>Slowest span</th>
             <th className="number">Duration</th>
             <th />
-            <th className="number">Such spans</th>
             <th>Trace</th>
           </tr>
         </thead>
         <tbody>
-          {found.answer?.rows.map((row) => {
+          {rows.map((row) => {
             const value = Number(row.values['MAX(duration_ms)'] ?? 0);
             const id = String(row.group['trace.trace_id']);
             return (
@@ -228,12 +232,11 @@ function SlowestTraces({ spec, dataset, answer }: { spec: Spec; dataset: string 
                   <span className="soft">{String(row.group['service.name'])}</span> <Link to={`/trace/${id}`}>{String(row.group['name'])}</Link>
                 </td>
                 <td className="number">{amount(value, 'duration_ms')}</td>
-                <td className="bar">
+                <td className="length">
                   <span className="track">
                     <i style={{ width: `${(100 * value) / longest}%` }} />
                   </span>
                 </td>
-                <td className="number">{count(Number(row.values['COUNT'] ?? 0))}</td>
                 <td>
                   <Link to={`/trace/${id}`}>
                     <code>{id}</code>
@@ -246,4 +249,10 @@ function SlowestTraces({ spec, dataset, answer }: { spec: Spec; dataset: string 
       </table>
     </div>
   );
+}
+
+/** Of each trace its slowest span; the rows come in that order. */
+function slowestOf(rows: readonly Row[]): readonly Row[] {
+  const seen = new Set<unknown>();
+  return rows.filter(({ group }) => !seen.has(group['trace.trace_id']) && seen.add(group['trace.trace_id'])).slice(0, MOST_TRACES);
 }

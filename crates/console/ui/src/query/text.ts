@@ -36,7 +36,7 @@ const MOST = 12;
 export function parseFilter(text: string, typeOf: (column: string) => ColumnType | undefined): Parsed<Filter> {
   const { column, op, rest } = splitFilter(text);
   if (column === '') return { missing: 'a column' };
-  if (op === '') return { missing: 'an operator: = != > < contains exists …' };
+  if (!(FILTERS as readonly string[]).includes(op)) return { missing: 'an operator: = != > < contains exists …' };
   if (NO_VALUE.has(op)) return rest === '' ? { ok: { column, op } } : { missing: `nothing: ${op} takes no value` };
   if (rest === '') return { missing: 'a value' };
   const isText = TEXTS.has(op);
