@@ -5,7 +5,7 @@ import type { ErrorGroup, Occurrence } from '../src/errors/model';
 import { extras, marked, merge, said, severity, wordsOf } from '../src/logs/model';
 import type { LogEvent } from '../src/logs/model';
 import { cluster, notesOf } from '../src/trace/notes';
-import { facts, isMisestimated, planDetail, planOf, queryIdOf, remarks } from '../src/trace/plan';
+import { facts, isMisestimated, planDetail, planOf, remarks, sameStatement } from '../src/trace/plan';
 import { buildForest } from '../src/trace/tree';
 import { span, spans } from './spans';
 
@@ -125,13 +125,18 @@ describe('plans', () => {
         ['scan', 2, 700_000],
         ['unused', 2, 0],
       ]);
-      expect(queryIdOf(plan)).toBe('-12');
+      expect(sameStatement(plan)).toContainEqual({ column: 'postgresql.query_id', op: '=', value: '-12' });
     }
   });
 
   test('what to look at first', () => {
-    expect(remarks(planOf(at('query')).lines)).toEqual(['70 % of the time is in scan itself (700 µs).', 'join: 4,200× too few rows were expected.', 'scan read 5,000 rows only to leave them out: an index may be missing.']);
+    expect(remarks(planOf(at('query')))).toEqual(['70 % of the time is in scan itself (700 µs).', 'join: 4,200× too few rows were expected.', 'scan read 5,000 rows only to leave them out: an index may be missing.']);
   });
 
-  test('a query without a plan', () => expect(planOf(buildForest(spans('q 0 9')).nodes[0]!).lines).toEqual([]));
+  test('a query without a plan', () => {
+    const plan = planOf(buildForest([span('q', null, 0, 9, { attributes: { 'db.query.text': 'SELECT 1' } })]).nodes[0]!);
+    expect(plan.lines).toEqual([]);
+    expect(sameStatement(plan)).toContainEqual({ column: 'db.query.text', op: '=', value: 'SELECT 1' });
+    expect(sameStatement(planOf(buildForest(spans('q 0 9')).nodes[0]!))).toBeNull();
+  });
 });

@@ -2,17 +2,18 @@ import { useMemo } from 'react';
 
 import { postJson, useAsked } from '../shared/ask';
 import { count, duration } from '../shared/format';
+import { Link } from '../shared/Link';
 import { Icon } from '../shared/marks';
-import { isMisestimated, isPlan, misestimateText, planOf, queryIdOf, remarks } from './plan';
-import type { PlanLine } from './plan';
+import { isMisestimated, isPlan, misestimateText, planOf, remarks, sameStatement } from './plan';
+import type { Filter, PlanLine } from './plan';
 import type { Node } from './tree';
 
 /** What Postgres did for a query, as a tree with own times; nothing where no plan came. */
 export function PlanView({ node, onSelect }: { node: Node; onSelect: (id: string) => void }) {
   const plan = useMemo(() => planOf(node), [node]);
-  const said = useMemo(() => remarks(plan.lines), [plan]);
-  const queryId = queryIdOf(plan);
-  if (plan.lines.length === 0) return null;
+  const said = useMemo(() => remarks(plan), [plan]);
+  const statement = useMemo(() => sameStatement(plan), [plan]);
+  if (plan.lines.length === 0) return statement && <OverTime statement={statement} start={plan.query.span.start_unix_nano} />;
   const hasBuffers = plan.lines.some(({ facts }) => facts.hit + facts.read > 0);
   return (
     <section className="plan">
@@ -52,7 +53,7 @@ export function PlanView({ node, onSelect }: { node: Node; onSelect: (id: string
           </button>
         </p>
       )}
-      {queryId !== null && <OverTime queryId={queryId} start={plan.query.span.start_unix_nano} />}
+      {statement && <OverTime statement={statement} start={plan.query.span.start_unix_nano} />}
     </section>
   );
 }
@@ -102,20 +103,17 @@ interface QueryAnswer {
 const SECONDS = 3_600;
 const [MEDIAN, SLOW] = ['P50(duration_ms)', 'P95(duration_ms)'] as const;
 
-/** How long the same statement took before and after, by its query id. */
-function OverTime({ queryId, start }: { queryId: string; start: number }) {
+/** How long the same statement took before and after. */
+function OverTime({ statement, start }: { statement: readonly Filter[]; start: number }) {
   const at = Math.round(start / 1e9);
   const { answer } = useAsked(
-    `statement ${queryId} ${at}`,
+    JSON.stringify([statement, at]),
     (signal) =>
       postJson<QueryAnswer>(
         '/api/query',
         {
           calculations: [{ op: 'COUNT' }, { op: 'P50', column: 'duration_ms' }, { op: 'P95', column: 'duration_ms' }],
-          filters: [
-            { column: 'postgresql.query_id', op: '=', value: queryId },
-            { column: 'name', op: '=', value: 'execute' },
-          ],
+          filters: statement,
           start_time: at - SECONDS,
           end_time: at + SECONDS / 4,
           granularity: 60,
@@ -127,6 +125,7 @@ function OverTime({ queryId, start }: { queryId: string; start: number }) {
   const row = answer?.rows[0];
   if (!answer || !row) return null;
   const median = row.series[MEDIAN] ?? [];
+  const link = { calculations: [{ op: 'COUNT' }, { op: 'HEATMAP', column: 'duration_ms' }], filters: statement, start_time: at - SECONDS, end_time: at + SECONDS / 4 };
   const slow = row.series[SLOW] ?? [];
   const most = Math.max(...slow.map((each) => each ?? 0), 0.001);
   const x = (index: number) => (index / Math.max(answer.times.length - 1, 1)) * 300;
@@ -135,7 +134,9 @@ function OverTime({ queryId, start }: { queryId: string; start: number }) {
   const here = answer.times.findIndex((time, index) => time <= at && (answer.times[index + 1] ?? Infinity) > at);
   return (
     <figure className="over-time">
-      <h3>The same statement over time</h3>
+      <h3>
+        The same statement over time <Link to={`/query?${new URLSearchParams({ query: JSON.stringify(link) })}`}>as a query</Link>
+      </h3>
       <svg viewBox="0 0 300 60" preserveAspectRatio="none" role="img" aria-label="Median and p95 of the same statement, minute by minute">
         {here >= 0 && <line className="over-now" x1={x(here)} x2={x(here)} y1="0" y2="60" />}
         {dots(slow, 'slow')}

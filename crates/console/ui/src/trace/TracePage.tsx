@@ -72,7 +72,7 @@ function TraceView({ trace, whole, address }: { trace: Trace; whole: boolean; ad
   const notes = useNotes(trace.trace_id, forest);
   const shownNotes = useMemo(() => (logs === '' ? NO_NOTES : logs === 'all' ? notes.bySpan : new Map(logs.split(',').map((id) => [id, notes.bySpan.get(id) ?? []]))), [logs, notes]);
   const rows = useMemo(() => rowsOf(forest, { closed, opened, notes: shownNotes }), [forest, closed, opened, shownNotes]);
-  const found = useMemo(() => (words ? search(forest.nodes, words) : null), [forest, words]);
+  const found = useMemo(() => (words ? search(forest.nodes, words, (id) => (notes.bySpan.get(id) ?? []).map(({ text }) => text).join('\n')) : null), [forest, notes, words]);
   const foundSet = useMemo(() => found && new Set(found), [found]);
   const critical = useMemo(() => (isCritical && forest.roots[0] ? criticalPath(forest.roots[0], trace.start_unix_nano + trace.duration_nano) : null), [isCritical, forest, trace]);
   const failed = useMemo(() => forest.nodes.filter(({ span }) => span.status === 'error').length, [forest]);

@@ -6,7 +6,7 @@ import { ownTime } from './path';
 import type { Node } from './tree';
 
 const PLAN = 'postgresql.plan.';
-const MARKS = ['postgresql.plan.node_type', 'postgresql.phase', 'postgresql.trigger', 'postgresql.lock.object'] as const;
+const MARKS = ['postgresql.plan.node_type', 'postgresql.plan.self_time_ms', 'postgresql.phase', 'postgresql.trigger', 'postgresql.lock.object'] as const;
 
 /** A span that the console's services made of what the server said: a node of a plan, a phase, a trigger, a wait for a lock. */
 export function isPlan({ attributes }: Span): boolean {
@@ -77,26 +77,33 @@ export interface PlanLine {
   readonly depth: number;
   /** Nanoseconds without those of the nodes below. */
   readonly own: number;
-  /** Of the whole query's time. */
+  /** Of the plan's time. */
   readonly share: number;
   readonly facts: Facts;
 }
 
+export interface Plan {
+  readonly query: Node;
+  readonly lines: readonly PlanLine[];
+}
+
 /** The plan of a query as a tree with own times, from the query's span or any node below it; empty when it has none. */
-export function planOf(from: Node): { readonly query: Node; readonly lines: readonly PlanLine[] } {
+export function planOf(from: Node): Plan {
   let query = from;
   while (isPlan(query.span) && query.parent) query = query.parent;
-  const lines: PlanLine[] = [];
-  const total = Math.max(query.span.duration_nano, 1);
+  const found: Omit<PlanLine, 'share'>[] = [];
   const stack = [...query.children].reverse().map((node) => ({ node, depth: 0 }));
   for (let next = stack.pop(); next; next = stack.pop()) {
     const { node, depth } = next;
     if (!isPlan(node.span)) continue;
-    const own = ownTimeOf(node);
-    lines.push({ node, depth, own, share: own / total, facts: facts(node.span) });
+    found.push({ node, depth, own: ownTimeOf(node), facts: facts(node.span) });
     for (const child of [...node.children].reverse()) stack.push({ node: child, depth: depth + 1 });
   }
-  return { query, lines };
+  const total = Math.max(
+    found.reduce((sum, { own }) => sum + own, 0),
+    1,
+  );
+  return { query, lines: found.map((line) => ({ ...line, share: line.own / total })) };
 }
 
 /** What the server said where it did, since the positions of nodes are made up; else what the drawing says. */
@@ -105,20 +112,38 @@ function ownTimeOf(node: Node): number {
   return said === null ? ownTime(node) : said * 1e6;
 }
 
-/** The statement as `pg_stat_statements` knows it, of a query's span or of its plan. */
-export function queryIdOf({ query, lines }: ReturnType<typeof planOf>): string | null {
-  for (const { span } of [query, ...lines.map(({ node }) => node)]) {
+/** A filter of a query specification. */
+export interface Filter {
+  readonly column: string;
+  readonly op: '=';
+  readonly value: string;
+}
+
+/** What finds the same statement elsewhere: its id, as `pg_stat_statements` knows it, where the server told it, else its text. */
+export function sameStatement({ query, lines }: Plan): readonly Filter[] | null {
+  for (const { span } of lines.map(({ node }) => node)) {
     const id = span.attributes['postgresql.query_id'];
-    if (typeof id === 'string' || typeof id === 'number') return String(id);
+    if (typeof id === 'string' || typeof id === 'number') {
+      return [
+        { column: 'postgresql.query_id', op: '=', value: String(id) },
+        { column: 'name', op: '=', value: span.name },
+      ];
+    }
   }
-  return null;
+  const text = query.span.attributes['db.query.text'];
+  if (typeof text !== 'string') return null;
+  return [
+    { column: 'db.query.text', op: '=', value: text },
+    { column: 'service.name', op: '=', value: query.span.service },
+  ];
 }
 
 /** What to look at first: the node with the most own time, and what the planner got wrong. */
-export function remarks(lines: readonly PlanLine[]): string[] {
+export function remarks({ query, lines }: Plan): string[] {
   const said: string[] = [];
   const [most] = [...lines].sort((a, b) => b.own - a.own);
-  if (most && most.share > 0.2) said.push(`${Math.round(100 * most.share)} % of the time is in ${most.node.span.name} itself (${duration(most.own)}).`);
+  const share = most ? most.own / Math.max(query.span.duration_nano, 1) : 0;
+  if (most && share > 0.2) said.push(`${Math.round(100 * share)} % of the time is in ${most.node.span.name} itself (${duration(most.own)}).`);
   for (const { node, facts: each } of lines) {
     if (isMisestimated(each)) said.push(`${node.span.name}: ${misestimateText(each)} rows were expected.`);
     if (each.temp > 0) said.push(`${node.span.name} did not fit into work_mem: ${plural(each.temp, 'page')} of temporary files.`);

@@ -5,16 +5,16 @@ import type { Node } from './tree';
 import { database, valueText } from './describe';
 
 /**
- * The spans that hold every word of `query` in their name, service, ids, attributes, events or status.
+ * The spans that hold every word of `query` in their name, service, ids, attributes, events or status, or in what they logged (`said`).
  * `service:name`, `kind:client`, `status:error` and `key=value` look at that place alone.
  */
-export function search(nodes: readonly Node[], query: string): string[] {
+export function search(nodes: readonly Node[], query: string, said: (spanId: string) => string = () => ''): string[] {
   const tests = parse(query);
   if (tests.length === 0) return [];
-  return nodes.filter(({ span }) => tests.every((matches) => matches(span))).map(({ id }) => id);
+  return nodes.filter(({ id, span }) => tests.every((matches) => matches(span, said(id)))).map(({ id }) => id);
 }
 
-type Test = (span: Span) => boolean;
+type Test = (span: Span, said: string) => boolean;
 
 function parse(query: string): Test[] {
   return (query.match(/(?:[^\s"]|"[^"]*"?)+/g) ?? []).map((word) => testOf(word.replaceAll('"', '').toLowerCase())).filter((test) => test !== null);
@@ -35,15 +35,15 @@ function testOf(word: string): Test | null {
   }
   const [, key, value] = /^([a-z][\w.-]*)=(.+)$/.exec(word) ?? [];
   if (key !== undefined && value !== undefined) {
-    return (span) => {
+    return (span, said) => {
       const has = Object.entries(span.attributes).some(([name, found]) => name.toLowerCase() === key && valueText(found).toLowerCase().includes(value));
-      return has || contains(span, word);
+      return has || contains(span, word, said);
     };
   }
-  return (span) => contains(span, word);
+  return (span, said) => contains(span, word, said);
 }
 
-function contains(span: Span, word: string): boolean {
+function contains(span: Span, word: string, said: string): boolean {
   const has = (text: string | null | undefined) => text?.toLowerCase().includes(word) ?? false;
   const inside = (attributes: Span['attributes']) => {
     for (const key in attributes) if (has(key) || has(valueText(attributes[key] ?? null))) return true;
@@ -54,6 +54,7 @@ function contains(span: Span, word: string): boolean {
     has(span.service) ||
     has(span.span_id) ||
     has(span.status_message) ||
+    has(said) ||
     inside(span.attributes) ||
     span.events.some((event) => has(event.name) || inside(event.attributes))
   );
