@@ -17,7 +17,7 @@ export default defineConfig({
       '^/(TraceSummaries|Traces|TraceGraph|ServiceGraph|Groups)$': {
         target: 'http://localhost:4380',
         changeOrigin: true,
-        configure: (proxy) => proxy.on('proxyReq', (request) => request.removeHeader('origin')),
+        headers: { origin: 'http://localhost:4380' },
       },
     },
   },
