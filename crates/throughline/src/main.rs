@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod estimate;
 mod health;
 mod http;
 mod load;
@@ -51,6 +52,8 @@ enum Command {
     Queries(queries::Options),
     /// Send requests as a crowd does, at a rate of its own, and say what it waited
     Load(load::Options),
+    /// What a rate of requests comes to in a month: traces, spans, gigabytes of logs
+    Estimate(estimate::Options),
     /// X-Ray's groups and sampling rules, from a file
     Xray(xray::Options),
 }
@@ -76,6 +79,7 @@ fn main() -> ExitCode {
         Command::Trace(options) => trace::run(&options, &env),
         Command::Queries(options) => queries::run(&options, &env),
         Command::Load(options) => load::run(&options),
+        Command::Estimate(options) => estimate::run(&options),
         Command::Xray(options) => xray::run(&options, &env),
     }
 }
