@@ -32,8 +32,15 @@ export function App() {
   const stats = useStats();
   const section = SECTION[page.kind] ?? page.kind;
 
+  // The keys of this page come first, and the top of them is what one sees.
+  const keys = Object.entries(HELP).sort(([a], [b]) => Number(b === page.kind) - Number(a === page.kind));
+  const openHelp = () => {
+    help.current?.showModal();
+    help.current?.focus();
+  };
+
   useKeys({
-    '?': () => help.current?.showModal(),
+    '?': openHelp,
     '/': () => document.querySelector<HTMLInputElement>('[data-search]')?.focus(),
   });
   useSequences('g', Object.fromEntries(ROUTES.map(({ key, path }) => [key, () => navigate(path)])));
@@ -55,15 +62,15 @@ export function App() {
           ))}
         </nav>
         <OpenById hasSearch={!['trace', 'xray', 'errors', 'logs'].includes(page.kind)} />
-        <button type="button" className="quiet" onClick={() => help.current?.showModal()}>
+        <button type="button" className="quiet" onClick={openHelp}>
           Keys <kbd>?</kbd>
         </button>
       </header>
       <View page={page} address={address} stats={stats} />
       <StatsStrip stats={stats} />
-      <dialog ref={help} className="help" aria-label="Keys" onClick={(event) => event.target === event.currentTarget && event.currentTarget.close()}>
+      <dialog ref={help} className="help" tabIndex={-1} aria-label="Keys" onClick={(event) => event.target === event.currentTarget && event.currentTarget.close()}>
         <form method="dialog">
-          {[EVERYWHERE, ...HELP].map(({ where, keys }) => (
+          {[EVERYWHERE, ...keys.map(([, each]) => each)].filter((each) => each.keys.length > 0).map(({ where, keys }) => (
             <section key={where}>
               <h2>{where}</h2>
               <dl>

@@ -26,4 +26,13 @@ export const VIEWS: Readonly<Record<Kind, ComponentType<ViewProps>>> = {
   'set-up': SetUpPage,
 };
 
-export const HELP: readonly KeyHelp[] = [QUERY_KEYS, TRACES_KEYS, TRACE_KEYS, MAP_KEYS, ERRORS_KEYS, LOGS_KEYS, XRAY_KEYS].filter(({ keys }) => keys.length > 0);
+/** By where they hold; `trace` is the page of one. */
+export const HELP: Readonly<Partial<Record<Kind | 'trace', KeyHelp>>> = {
+  query: QUERY_KEYS,
+  traces: TRACES_KEYS,
+  trace: TRACE_KEYS,
+  map: MAP_KEYS,
+  errors: ERRORS_KEYS,
+  logs: LOGS_KEYS,
+  xray: XRAY_KEYS,
+};

@@ -134,7 +134,7 @@ test('values in words', () => {
 });
 
 test('a line breaks where there is no value', () => {
-  expect(linePath([1, 2, null, 3], (at) => at, (value) => value)).toBe('M0.0 1.0L1.0 2.0M3.0 3.0h.01');
+  expect(linePath([1, 2, null, 3], (at) => at, (value) => value)).toEqual({ line: 'M0.0 1.0L1.0 2.0', lone: 'M3.0 3.0h.01' });
 });
 
 describe('a heatmap', () => {

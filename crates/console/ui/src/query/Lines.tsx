@@ -71,10 +71,16 @@ export function Lines({ name, frame, rows, earlier, pointed, hover, onHover, onZ
             {marks.map((mark) => (
               <line key={mark} className="grid" x1="0" x2={width} y1={y(mark)} y2={y(mark)} />
             ))}
-            {before.map((row, at) => row && <path key={`before-${at}`} className={`series before ${colourOf(row, at, rows.length)}`} data-pale={pointed !== null && pointed !== at} d={linePath(row.series[name] ?? [], x, y)} />)}
+            {before.map((row, at) => row && <path key={`before-${at}`} className={`series before ${colourOf(row, at, rows.length)}`} data-pale={pointed !== null && pointed !== at} d={linePath(row.series[name] ?? [], x, y).line} />)}
             {rows.map((row, at) => {
-              const series = row.series[name] ?? [];
-              return <path key={at} className={`series ${colourOf(row, at, rows.length)}`} data-pale={pointed !== null && pointed !== at} d={linePath(series, x, y)} />;
+              const { line, lone } = linePath(row.series[name] ?? [], x, y);
+              const shared = { className: `series ${colourOf(row, at, rows.length)}`, 'data-pale': pointed !== null && pointed !== at };
+              return (
+                <g key={at}>
+                  <path {...shared} d={line} />
+                  <path {...shared} className={`${shared.className} lone`} d={lone} />
+                </g>
+              );
             })}
             {hover !== null && <line className="crosshair" x1={x(hover)} x2={x(hover)} y1="0" y2={HEIGHT} />}
             {hover !== null &&

@@ -150,14 +150,15 @@ const HEIGHT = 22;
 export function Spark({ values, colour }: { values: readonly (number | null)[]; colour: string }) {
   const filled = values.filter((value) => value !== null);
   const { from, to } = axis(Math.min(0, ...filled), Math.max(...filled, 0), 2);
-  const path = linePath(
+  const { line, lone } = linePath(
     values,
     (at) => ((at + 0.5) / Math.max(values.length, 1)) * WIDTH,
     (value) => HEIGHT - 2 - ((value - from) / (to - from)) * (HEIGHT - 4),
   );
   return (
     <svg className={`sparkline ${colour}`} viewBox={`0 0 ${WIDTH} ${HEIGHT}`} width={WIDTH} height={HEIGHT} aria-hidden="true">
-      <path d={path} />
+      <path d={line} />
+      <path className="lone" d={lone} />
     </svg>
   );
 }

@@ -59,21 +59,19 @@ export function timeLabel(at: number, step: number): string {
 
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
 
-/** A line through the values, broken where there is none. A value alone between two gaps is a dot. */
-export function linePath(values: readonly (number | null)[], x: (at: number) => number, y: (value: number) => number): string {
-  let path = '';
-  let isDown = false;
+/** A line through the values, broken where there is none. Values alone between two gaps are `lone` dots. */
+export function linePath(values: readonly (number | null)[], x: (at: number) => number, y: (value: number) => number): { readonly line: string; readonly lone: string } {
+  let line = '';
+  let lone = '';
   values.forEach((value, at) => {
-    if (value === null || value === undefined) {
-      isDown = false;
-      return;
-    }
-    path += `${isDown ? 'L' : 'M'}${x(at).toFixed(1)} ${y(value).toFixed(1)}`;
-    const isAlone = !isDown && (values[at + 1] ?? null) === null;
-    if (isAlone) path += 'h.01';
-    isDown = true;
+    if (value === null) return;
+    const isFirst = (values[at - 1] ?? null) === null;
+    const isLast = (values[at + 1] ?? null) === null;
+    const point = `${x(at).toFixed(1)} ${y(value).toFixed(1)}`;
+    if (isFirst && isLast) lone += `M${point}h.01`;
+    else line += `${isFirst ? 'M' : 'L'}${point}`;
   });
-  return path;
+  return { line, lone };
 }
 
 export interface Heatmap {

@@ -5,9 +5,12 @@ import type { Difference } from './calls';
 /** Values shown of a column. */
 const MOST_VALUES = 5;
 
+/** Less is chance. */
+const LEAST = 0.005;
+
 /** The clearest first; a column that differs by nothing says nothing. */
 export function rank(columns: readonly Difference[]): readonly Difference[] {
-  return columns.filter(({ score }) => score > 0).sort((a, b) => b.score - a.score);
+  return columns.filter(({ score }) => score >= LEAST).sort((a, b) => b.score - a.score);
 }
 
 /** The values that differ most; those more frequent inside come first. */
