@@ -128,6 +128,7 @@ async function visit(colorScheme, viewport) {
   assert.equal(await rows(), all - 2);
   await press('ArrowRight');
   assert.equal(await rows(), all);
+  await page.waitForFunction(() => !location.search.includes('closed='));
   await press('-');
   assert.ok((await rows()) < 5);
   await query('closed=');
