@@ -7,8 +7,8 @@ use url::Url;
 
 use crate::Error;
 
-/// Settings of a database whose sampled transactions may ask for their plan (`auto_explain.log_min_duration`,
-/// off unless they do). `notice` sends the plan to the client that ran the statement, not to the server's log.
+/// Settings of a database whose sampled transactions may ask what the server does for them (`GRANTED`, off unless
+/// they do). `notice` sends a plan to the client that ran the statement, not to the server's log.
 const PLANS: &[(&str, &str)] = &[
     ("session_preload_libraries", "auto_explain"),
     ("auto_explain.log_level", "notice"),
@@ -18,7 +18,17 @@ const PLANS: &[(&str, &str)] = &[
     ("auto_explain.log_buffers", "on"),
     ("auto_explain.log_triggers", "on"),
     ("track_io_timing", "on"),
+    // The texts are read by a program.
+    ("lc_messages", "C"),
+    // Durations of parse, bind and execute, and long waits for locks. They are messages of the level LOG, which would
+    // go to the server's log as well, a kilobyte a statement: so nothing of these sessions goes there. Their errors
+    // are in the service's own log and in the trace.
+    ("log_min_messages", "fatal"),
+    ("log_lock_waits", "on"),
+    ("log_parameter_max_length", "0"),
 ];
+/// What a sampled transaction sets.
+const GRANTED: &str = "auto_explain.log_min_duration, log_min_duration_statement";
 /// Since 16: keeps bind values out of the plans.
 const PLANS_16: (&str, &str) = ("auto_explain.log_parameter_max_length", "0");
 
@@ -93,7 +103,7 @@ async fn plans(connection: &mut PgConnection, database: &str, role: &str) -> Res
     for (name, value) in PLANS.iter().chain((version >= 160_000).then_some(&PLANS_16)) {
         run(connection, format!("alter database {database} set {name} = '{value}'")).await?;
     }
-    run(connection, format!("grant set on parameter auto_explain.log_min_duration to {role}")).await
+    run(connection, format!("grant set on parameter {GRANTED} to {role}")).await
 }
 
 async fn exists(connection: &mut PgConnection, sql: &'static str, name: &str) -> Result<bool, sqlx::Error> {

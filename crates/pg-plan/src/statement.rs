@@ -125,6 +125,10 @@ impl Assembly {
     /// Postgres reports what functions and triggers run before the statement that called them.
     fn plan(&mut self, at: u64, millis: f64, mut explain: Explain) {
         let own = explain.query_text == self.sql;
+        if own {
+            // A SELECT's EXECUTE is told before its plan, and says the same.
+            self.tops.pop_if(|top| top.phase == Some(Phase::Execute));
+        }
         let text = std::mem::take(&mut explain.query_text);
         explain.query_text.clone_from(&text);
         let statement = self.arena.statement(millis, explain, own);

@@ -205,6 +205,16 @@ fn what_a_function_runs_is_inside_the_statement_that_called_it() {
           SELECT  1.000
             Result  1.000",
     );
+    // EXECUTE of a SELECT is told before its plan.
+    let execute = "duration: 10.2 ms  execute sqlx_s_1: call".to_owned();
+    check(
+        &[(6.0, nested("select a", 1.0)), (10.3, execute), (10.4, nested("call", 10.0))],
+        "
+  execute  10.000
+    Result  10.000
+      SELECT  1.000
+        Result  1.000",
+    );
     // DO and CALL have no plan of their own.
     check(
         &[(3.0, nested("select a", 1.0)), (8.0, nested("select b", 2.0))],

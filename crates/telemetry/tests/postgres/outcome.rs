@@ -170,7 +170,8 @@ async fn values_and_errors_are_the_same() {
 async fn unsampled_work_pays_nothing_and_sampled_work_two_messages() {
     let database = TestDb::new().await;
     let mut superuser = database.superuser().await;
-    let set = format!("alter database {} set log_statement = 'all'", database.name());
+    let set = |setting| format!("alter database {} set {setting};", database.name());
+    let set = [set("log_statement = 'all'"), set("log_min_messages = 'warning'")].concat();
     sqlx::raw_sql(AssertSqlSafe(set)).execute(&mut superuser).await.unwrap();
     superuser.close().await.unwrap();
 
@@ -192,6 +193,7 @@ async fn unsampled_work_pays_nothing_and_sampled_work_two_messages() {
     let lines: Vec<&str> = log
         .lines()
         .filter_map(|line| line.split_once("LOG:  ").map(|(_, statement)| statement))
+        .filter(|line| !line.starts_with("duration: "))
         .filter_map(|line| line.split_once(": ").map(|(_, sql)| sql))
         .skip_while(|sql| !sql.contains("unsampled single"))
         // Once, when a connection of the traced pool opens.
@@ -213,14 +215,14 @@ async fn unsampled_work_pays_nothing_and_sampled_work_two_messages() {
     BEGIN
     select 'unsampled in tx'
     COMMIT
-    BEGIN; SET LOCAL application_name='TRACEPARENT'; SET LOCAL throughline.xray_trace_id='XRAY'; SET LOCAL auto_explain.log_min_duration=0
+    BEGIN; SET LOCAL application_name='TRACEPARENT'; SET LOCAL throughline.xray_trace_id='XRAY'; SET LOCAL auto_explain.log_min_duration=0; SET LOCAL client_min_messages=log; SET LOCAL log_min_duration_statement=0
     select 'always single'
     COMMIT
-    BEGIN; SET LOCAL application_name='TRACEPARENT'; SET LOCAL throughline.xray_trace_id='XRAY'; SET LOCAL auto_explain.log_min_duration=0
+    BEGIN; SET LOCAL application_name='TRACEPARENT'; SET LOCAL throughline.xray_trace_id='XRAY'; SET LOCAL auto_explain.log_min_duration=0; SET LOCAL client_min_messages=log; SET LOCAL log_min_duration_statement=0
     select 'always in tx'
     COMMIT
     select 'transactions single'
-    BEGIN; SET LOCAL application_name='TRACEPARENT'; SET LOCAL throughline.xray_trace_id='XRAY'; SET LOCAL auto_explain.log_min_duration=0
+    BEGIN; SET LOCAL application_name='TRACEPARENT'; SET LOCAL throughline.xray_trace_id='XRAY'; SET LOCAL auto_explain.log_min_duration=0; SET LOCAL client_min_messages=log; SET LOCAL log_min_duration_statement=0
     select 'transactions in tx'
     COMMIT
     ");

@@ -19,7 +19,11 @@ async fn database() -> (TestDb, Db) {
 }
 
 fn only(trace: &Trace) -> String {
-    let spans = trace.spans();
+    let mut spans = trace.spans();
+    // On a busy machine there may be a wait for a connection as well.
+    if spans.len() > 1 {
+        spans.retain(|span| span.name != "acquire connection");
+    }
     assert_eq!(spans.len(), 1, "{}", trace.tree());
     describe(&spans[0])
 }
