@@ -15,6 +15,7 @@ use crate::role::{EXIT_CONFIGURATION, Role};
 const DATABASES: [(Role, &str); 2] =
     [(Role::Users, "USERS_DATABASE_URL"), (Role::Activities, "ACTIVITIES_DATABASE_URL")];
 /// A superuser, for what only one may do: roles, databases, the settings of `auto_explain`. Without it they must be there.
+/// Each database may be on a server of its own (`USERS_DATABASE_ADMIN_URL`).
 const ADMIN: &str = "DATABASE_ADMIN_URL";
 
 #[derive(Args)]
@@ -50,12 +51,12 @@ async fn migrate(options: &Options, env: &Env) -> anyhow::Result<()> {
     env!("THROUGHLINE_VERSION").clone_into(&mut log.service_version);
     let _lines = telemetry::init(log)?;
 
-    let admin = env.secret(ADMIN);
     let mut environments = Vec::new();
     for (role, variable) in DATABASES {
         let url: String =
             env.require(variable, &format!("postgres://{0}:secret@postgres:5432/{0}", role.name()))?;
-        if let Some(admin) = &admin {
+        let own = variable.replace("DATABASE_URL", ADMIN);
+        if let Some(admin) = env.secret(&own).or_else(|| env.secret(ADMIN)) {
             dev_postgres::bootstrap_url(admin.expose(), &url).await?;
         }
         environments.push(env.clone().with("DATABASE_URL", url));
