@@ -14,7 +14,7 @@ fn destinations(pairs: &[(&str, &str)]) -> String {
 }
 
 #[test]
-fn a_token_is_enough_and_the_console_needs_none() {
+fn a_token_is_enough_and_the_console_takes_any() {
     let check = |pairs: &[(&str, &str)], expect: &str| assert_eq!(destinations(pairs), expect, "{pairs:?}");
     check(&[], "");
     check(&[("ROLLBAR_ENDPOINT", "http://a")], "");
@@ -30,7 +30,10 @@ fn a_token_is_enough_and_the_console_needs_none() {
     with("http://a:1/api/1/item/", "http://a:1/api/1/item/");
     with("http://a:1/api/1/item", "http://a:1/api/1/item/");
     with("http://a:1/behind", "http://a:1/behind/api/1/item/");
-    check(&[("CONSOLE_ROLLBAR_ENDPOINT", "http://c:4380")], "console-rollbar http://c:4380/api/1/item/");
+    check(
+        &[("CONSOLE_ROLLBAR_ENDPOINT", "http://c:4380")],
+        "console-rollbar http://c:4380/api/1/item/ by console",
+    );
 }
 
 #[test]

@@ -12,6 +12,8 @@ const ITEM_PATH: &str = "/api/1/item/";
 const VENDOR: &str = "https://api.rollbar.com";
 /// rollbar.js calls it `itemsPerMinute`, and has the same default.
 const ITEMS_PER_MINUTE: u32 = 60;
+/// The console asks for a token, as Rollbar does, and takes any.
+const CONSOLE_TOKEN: &str = "console";
 /// What `THROUGHLINE_ENV` is when nobody says.
 const ENVIRONMENT: &str = "development";
 
@@ -136,7 +138,12 @@ fn console(env: &Env) -> Result<Option<Destination>, ConfigError> {
     const NAME: &str = "CONSOLE_ROLLBAR_ENDPOINT";
     let Some(value) = env.get(NAME) else { return Ok(None) };
     let url = item_url(NAME, value)?;
-    Ok(Some(Destination { name: "console-rollbar", url, token: None, browser_token: None }))
+    Ok(Some(Destination {
+        name: "console-rollbar",
+        url,
+        token: Some(CONSOLE_TOKEN.into()),
+        browser_token: None,
+    }))
 }
 
 /// The address of a server, or, as Rollbar's notifiers want it, the whole address of its items.

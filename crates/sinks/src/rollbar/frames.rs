@@ -20,8 +20,12 @@ const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../");
 /// What paths of libraries hold: the standard library's sources, the registry, a vendored folder.
 const OF_LIBRARIES: [&str; 5] = ["/rustc/", "/library/std/", "/library/core/", "/.cargo/", "/vendor/"];
 /// Ours, and no part of what went wrong: they stand around every request, or were called to tell of it.
-const TELLERS: [&str; 4] =
-    ["telemetry/src/actix/", "telemetry/src/errors.rs", "telemetry/src/log.rs", "service/src/server/guard.rs"];
+const TELLERS: [&str; 4] = [
+    "telemetry/src/actix/",
+    "telemetry/src/errors.rs",
+    "telemetry/src/log.rs",
+    "sinks/src/rollbar/client.rs",
+];
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub(super) struct Frame {
