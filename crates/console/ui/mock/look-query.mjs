@@ -94,6 +94,16 @@ export async function askQuestions(page, { url, picture, press }) {
   await page.locator('.results .length').first().waitFor();
   await picture('slowest-traces');
 
+  // Two traces as one tree, from the list by keyboard.
+  await press('g', 't');
+  await page.locator('a.trace-row').nth(5).waitFor();
+  await press('j', 'd', 'j', 'j', 'd');
+  await page.waitForURL(/\/compare\/[0-9a-f]{32}\/[0-9a-f]{32}$/);
+  await page.locator('.compare-sum').waitFor();
+  await press('d');
+  await page.locator('.compare-rows tbody tr').nth(5).waitFor();
+  await picture('compare');
+
   // The map leads to the query that says more.
   await press('g', 'm');
   await page.locator('[data-service=gateway]').click();

@@ -1,5 +1,6 @@
 import { useEffect, useRef } from 'react';
 
+import { ComparePage } from './compare/ComparePage';
 import { ROUTES, match } from './routes';
 import type { Page } from './routes';
 import { findTraceId } from './shared/ids';
@@ -98,7 +99,8 @@ export function App() {
 
 function View({ page, address, stats }: { page: Page; address: string; stats: ViewProps['stats'] }) {
   if (page.kind === 'trace') return <TracePage key={page.id} id={page.id} address={address} />;
-  if (page.kind === 'compare' || page.kind === 'not-found') return <NotFound />;
+  if (page.kind === 'compare') return <ComparePage left={page.left} right={page.right} address={address} />;
+  if (page.kind === 'not-found') return <NotFound />;
   const Content = VIEWS[page.kind];
   return <Content address={address} rest={page.rest} stats={stats} />;
 }

@@ -2,6 +2,7 @@
 
 import type { ComponentType } from 'react';
 
+import { COMPARE_KEYS } from './compare/ComparePage';
 import { Errors, ERRORS_KEYS } from './errors/Errors';
 import { Home } from './home/Home';
 import { Logs, LOGS_KEYS } from './logs/Logs';
@@ -26,11 +27,12 @@ export const VIEWS: Readonly<Record<Kind, ComponentType<ViewProps>>> = {
   'set-up': SetUpPage,
 };
 
-/** By where they hold; `trace` is the page of one. */
-export const HELP: Readonly<Partial<Record<Kind | 'trace', KeyHelp>>> = {
+/** By where they hold; `trace` is the page of one, `compare` that of two. */
+export const HELP: Readonly<Partial<Record<Kind | 'trace' | 'compare', KeyHelp>>> = {
   query: QUERY_KEYS,
   traces: TRACES_KEYS,
   trace: TRACE_KEYS,
+  compare: COMPARE_KEYS,
   map: MAP_KEYS,
   errors: ERRORS_KEYS,
   logs: LOGS_KEYS,

@@ -1,11 +1,11 @@
-import { count, plural } from '../shared/format';
+import { count } from '../shared/format';
 import { Link } from '../shared/Link';
 import { Icon } from '../shared/marks';
 import { useAsked, wordsOf } from '../shared/ask';
 import { compare, runQuery } from './calls';
-import type { Comparison, Share } from './calls';
+import type { Comparison, Row, Share } from './calls';
 import { amount, timeLabel } from './chart';
-import { percent, rank, telling } from './rank';
+import { onceEach, percent, rank, telling } from './rank';
 import { filterOf, filtersOf } from './spec';
 import type { Box, Filter, Spec } from './spec';
 
@@ -117,43 +117,50 @@ function Value({ column, share, onFilter }: { column: string; share: Share; onFi
   );
 }
 
-/** The traces of the slowest spans in the box. */
+/** The traces of the slowest spans in the box; the slowest can be compared with one in which the like took as long as usual. */
 function Inside({ spec, dataset, box }: { spec: Spec; dataset: string | null; box: Box }) {
   const key = JSON.stringify([spec.filters, dataset, box]);
-  const { answer } = useAsked(
-    key,
-    (signal) =>
-    runQuery(
-      {
-        calculations: [{ op: 'MAX', column: box.column }],
-        breakdowns: ['trace.trace_id'],
-        // OR binds the query's own conditions to each other, and a box is one more that has to hold.
-        filters: [...(spec.filter_combination === 'OR' ? [] : (spec.filters ?? [])), { column: box.column, op: '>=', value: box.min }, { column: box.column, op: '<', value: box.max }],
-        ...(spec.calculated_fields && { calculated_fields: spec.calculated_fields }),
-        orders: [{ op: 'MAX', column: box.column, order: 'descending' }],
-        limit: 5,
-        start_time: Math.floor(box.start),
-        end_time: Math.ceil(box.end),
-      },
-      dataset,
-      signal,
-    ),
-    false,
-  );
-  if (!answer || answer.rows.length === 0) return null;
+  const { answer } = useAsked(key, (signal) => findTraces(spec, dataset, box, signal), false);
+  if (!answer || answer.slowest.length === 0) return null;
+  const first = answer.slowest[0]?.group['trace.trace_id'];
   return (
     <div className="inside-traces">
-      <span className="soft">{plural(answer.groups ?? answer.rows.length, 'trace')}:</span>
-      {answer.rows.map((row) => {
+      <span className="soft">Slowest:</span>
+      {answer.slowest.map((row) => {
+        const id = String(row.group['trace.trace_id']);
         const value = row.values[`MAX(${box.column})`];
         return (
-          <Link key={String(row.group['trace.trace_id'])} to={`/trace/${row.group['trace.trace_id']}`} title={`Trace ${row.group['trace.trace_id']}`}>
+          <Link key={id} to={`/trace/${id}`} title={`Trace ${id}`}>
             {typeof value === 'number' ? amount(value, box.column) : 'open'}
           </Link>
         );
       })}
+      {answer.usual && answer.usual !== first && <Link to={`/compare/${answer.usual}/${first}`}>Compare the first with a usual one</Link>}
     </div>
   );
+}
+
+const MOST_TRACES = 5;
+
+async function findTraces(spec: Spec, dataset: string | null, box: Box, signal: AbortSignal): Promise<{ slowest: readonly Row[]; usual: string | null }> {
+  const slowestFirst: Spec = {
+    ...(spec.calculated_fields && { calculated_fields: spec.calculated_fields }),
+    calculations: [{ op: 'MAX', column: box.column }],
+    breakdowns: ['trace.trace_id', 'service.name', 'name'],
+    orders: [{ op: 'MAX', column: box.column, order: 'descending' }],
+  };
+  // OR binds the query's own conditions to each other, and the box is one more that has to hold.
+  const own = spec.filter_combination === 'OR' ? [] : (spec.filters ?? []);
+  const below: Filter = { column: box.column, op: '<', value: box.min };
+  const inside = [...own, { column: box.column, op: '>=', value: box.min }, { column: box.column, op: '<', value: box.max }];
+  const { rows } = await runQuery({ ...slowestFirst, filters: inside, limit: 50, start_time: Math.floor(box.start), end_time: Math.ceil(box.end) }, dataset, signal);
+  const slowest = onceEach(rows).slice(0, MOST_TRACES);
+  const first = slowest[0];
+  if (!first || spec.start_time === undefined || spec.end_time === undefined) return { slowest, usual: null };
+  const like = ['service.name', 'name'].map((column) => filterOf(column, first.group[column] ?? null));
+  const others = await runQuery({ ...slowestFirst, filters: [...like, below], limit: 1_000, start_time: spec.start_time, end_time: spec.end_time }, dataset, signal);
+  const usual = others.rows[Math.floor(others.rows.length / 2)]?.group['trace.trace_id'];
+  return { slowest, usual: usual === undefined ? null : String(usual) };
 }
 
 function withoutTime({ time_range: _range, start_time: _start, end_time: _end, granularity: _granularity, ...rest }: Spec): Spec {

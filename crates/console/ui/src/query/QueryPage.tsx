@@ -10,13 +10,14 @@ import { useAsked, wordsOf } from '../shared/ask';
 import type { ViewProps } from '../shared/view';
 import { Builder } from './Builder';
 import { listColumns, listDatasets, runQuery } from './calls';
-import type { Answer, Row } from './calls';
+import type { Answer } from './calls';
 import { amount } from './chart';
 import { Differs } from './Differs';
 import { HeatmapChart } from './HeatmapChart';
 import { remember } from './history';
 import { Lines } from './Lines';
 import type { Frame } from './Lines';
+import { onceEach } from './rank';
 import { Results } from './Results';
 import { calculations, describe, keyOf, readState, shifted, tidy, withBreakdown, withFilter, withRange, withTime, writeState } from './spec';
 import type { Filter, Scale, Spec, State } from './spec';
@@ -208,7 +209,7 @@ function SlowestTraces({ spec, dataset, answer }: { spec: Spec; dataset: string 
         {wordsOf(found.failure)}
       </p>
     );
-  const rows = slowestOf(found.answer?.rows ?? []);
+  const rows = onceEach(found.answer?.rows ?? []).slice(0, MOST_TRACES);
   const longest = Math.max(1e-9, ...rows.map((row) => Number(row.values['MAX(duration_ms)'] ?? 0)));
   return (
     <div className="results">
@@ -249,10 +250,4 @@ function SlowestTraces({ spec, dataset, answer }: { spec: Spec; dataset: string 
       </table>
     </div>
   );
-}
-
-/** Of each trace its slowest span; the rows come in that order. */
-function slowestOf(rows: readonly Row[]): readonly Row[] {
-  const seen = new Set<unknown>();
-  return rows.filter(({ group }) => !seen.has(group['trace.trace_id']) && seen.add(group['trace.trace_id'])).slice(0, MOST_TRACES);
 }

@@ -1,6 +1,6 @@
 // What of a comparison is shown, and in which order. Pure.
 
-import type { Difference } from './calls';
+import type { Difference, Row } from './calls';
 
 /** Values shown of a column. */
 const MOST_VALUES = 5;
@@ -25,4 +25,10 @@ export function percent(share: number): string {
   if (share > 0 && share < 0.01) return '<1 %';
   if (share < 1 && share > 0.99) return '>99 %';
   return `${Math.round(100 * share)} %`;
+}
+
+/** Of each trace its first row. */
+export function onceEach(rows: readonly Row[]): readonly Row[] {
+  const seen = new Set<unknown>();
+  return rows.filter(({ group }) => !seen.has(group['trace.trace_id']) && seen.add(group['trace.trace_id']));
 }

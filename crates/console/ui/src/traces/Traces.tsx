@@ -3,7 +3,7 @@ import { useEffect, useMemo, useRef, useState } from 'react';
 import { SetUp } from '../setup/SetUp';
 import type { Filter } from '../shared/api';
 import { parseMilliseconds } from '../shared/format';
-import { setQuery } from '../shared/location';
+import { navigate, setQuery } from '../shared/location';
 import { useKeys } from '../shared/keys';
 import type { KeyHelp } from '../shared/keys';
 import { Icon } from '../shared/marks';
@@ -25,6 +25,7 @@ export const TRACES_KEYS: KeyHelp = {
     { key: 'Enter', does: 'Open the trace' },
     { key: 'e', does: 'Only traces with errors' },
     { key: 'p', does: 'Pause, go on' },
+    { key: 'd', does: 'Compare the trace with another: press it on both' },
   ],
 };
 
@@ -38,6 +39,14 @@ export function Traces({ address, stats }: ViewProps) {
   const isFiltered = filter.service !== null || filter.min_duration_ms !== null || filter.error;
   const longest = Math.max(1, ...rows.map(({ trace }) => trace.duration_nano));
 
+  const marked = new URL(address, location.origin).searchParams.get('with');
+  const compare = (id: string | undefined) => {
+    if (!id) return;
+    if (marked === null) setQuery({ with: id });
+    else if (marked === id) setQuery({ with: null });
+    else navigate(`/compare/${marked}/${id}`);
+  };
+
   useEffect(() => {
     document.title = 'Traces · Throughline';
   }, []);
@@ -48,6 +57,8 @@ export function Traces({ address, stats }: ViewProps) {
     ArrowUp: () => step(-1),
     e: () => setQuery({ error: filter.error ? null : 'true' }),
     p: () => setPaused(!paused),
+    d: () => compare((document.activeElement as HTMLElement | null)?.dataset['traceId']),
+    Escape: () => setQuery({ with: null }),
   });
 
   if (list !== null && rows.length === 0 && !isFiltered) {
@@ -68,6 +79,11 @@ export function Traces({ address, stats }: ViewProps) {
         <h1>Recent traces</h1>
         <Filters filter={filter} services={services} />
         <span className="spacer" />
+        {marked !== null && (
+          <span className="soft">
+            Compare with which one? <kbd>Esc</kbd> for none
+          </span>
+        )}
         {failure && (
           <span className="bad" role="alert">
             {failure}
@@ -88,8 +104,11 @@ export function Traces({ address, stats }: ViewProps) {
         </div>
         <ul>
           {rows.map(({ trace, isNew }) => (
-            <li key={trace.trace_id} {...(isNew && { className: 'new' })}>
+            <li key={trace.trace_id} data-marked={marked === trace.trace_id} {...(isNew && { className: 'new' })}>
               <TraceRow trace={trace} longest={longest} />
+              <button type="button" className="row-compare" aria-pressed={marked === trace.trace_id} onClick={() => compare(trace.trace_id)}>
+                {marked === null ? 'compare' : marked === trace.trace_id ? 'chosen' : 'compare with this'}
+              </button>
             </li>
           ))}
         </ul>

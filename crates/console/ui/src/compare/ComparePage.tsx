@@ -1,0 +1,173 @@
+import { useEffect, useMemo } from 'react';
+
+import { getTrace } from '../shared/api';
+import { useAsked, wordsOf } from '../shared/ask';
+import { hue } from '../shared/colours';
+import { ago, clock, count, duration, plural } from '../shared/format';
+import { useKeys } from '../shared/keys';
+import type { KeyHelp } from '../shared/keys';
+import { Link } from '../shared/Link';
+import { navigate, setQuery } from '../shared/location';
+import { Icon } from '../shared/marks';
+import type { Trace } from '../shared/shapes';
+import { buildForest } from '../trace/tree';
+import type { Forest } from '../trace/tree';
+import { differs, merge, withAncestors } from './merge';
+import type { Pair, Side } from './merge';
+
+import './compare.css';
+
+export const COMPARE_KEYS: KeyHelp = {
+  where: 'Two traces',
+  keys: [
+    { key: 'd', does: 'Only what differs, or everything' },
+    { key: 'x', does: 'Change sides' },
+  ],
+};
+
+/** A difference below this share of the longer trace is noise. */
+const LEAST_SHARE = 0.02;
+
+/** Two traces side by side, as one tree: what took longer, what came or went, and where the difference began. */
+export function ComparePage({ left, right, address }: { left: string; right: string; address: string }) {
+  const { answer, failure } = useAsked(
+    `${left} ${right}`,
+    async (signal) => {
+      const [before, after] = await Promise.all([getTrace(left, signal), getTrace(right, signal)]);
+      return { left: before.trace, right: after.trace };
+    },
+    false,
+  );
+  const isAll = new URL(address, location.origin).searchParams.get('all') === 'true';
+
+  useEffect(() => {
+    document.title = 'Two traces · Throughline';
+  }, []);
+  useKeys({
+    d: () => setQuery({ all: isAll ? null : 'true' }),
+    x: () => navigate(`/compare/${right}/${left}${isAll ? '?all=true' : ''}`),
+  });
+
+  if (!answer) {
+    return (
+      <main className="note" aria-busy={failure === null}>
+        {failure && <h1>{failure.title}</h1>}
+        {failure && <p role="alert">{wordsOf(failure)}</p>}
+      </main>
+    );
+  }
+  return <Comparison left={answer.left} right={answer.right} isAll={isAll} />;
+}
+
+function Comparison({ left, right, isAll }: { left: Trace; right: Trace; isAll: boolean }) {
+  const forests = useMemo(() => [buildForest(left.spans), buildForest(right.spans)] as const, [left, right]);
+  const { pairs, leftOut } = useMemo(() => merge(...forests), [forests]);
+  const longest = Math.max(left.duration_nano, right.duration_nano, 1);
+  const shown = useMemo(() => (isAll ? pairs : withAncestors(pairs, (pair) => differs(pair, longest * LEAST_SHARE))), [pairs, isAll, longest]);
+  const most = Math.max(1, ...pairs.map(({ difference }) => Math.abs(difference)));
+  const origin = pairs.reduce<Pair | null>((found, pair) => (found === null || Math.abs(pair.own) > Math.abs(found.own) ? pair : found), null);
+  return (
+    <main className="compare-page">
+      <header className="compare-head">
+        <Head what="A" trace={left} forest={forests[0]} />
+        <Head what="B" trace={right} forest={forests[1]} />
+        <p className="compare-sum">
+          <b>B took {inWords(right.duration_nano - left.duration_nano)}.</b>{' '}
+          {origin && Math.abs(origin.own) >= longest * LEAST_SHARE && (
+            <>
+              Most of the difference began in <code>{origin.name}</code> of {origin.station}: {signed(origin.own)}
+              {origin.left.spans !== origin.right.spans && `, ${origin.left.spans} → ${origin.right.spans} spans`}.
+            </>
+          )}
+        </p>
+        <p className="compare-tools">
+          <button type="button" className="toggle-button" aria-pressed={!isAll} onClick={() => setQuery({ all: isAll ? null : 'true' })}>
+            Only what differs <kbd>d</kbd>
+          </button>
+          <button type="button" className="toggle-button" onClick={() => navigate(`/compare/${right.trace_id}/${left.trace_id}${isAll ? '?all=true' : ''}`)}>
+            Change sides <kbd>x</kbd>
+          </button>
+          <span className="soft">
+            {count(shown.length)} of {plural(pairs.length, 'kind')} of span{leftOut > 0 && `, ${count(leftOut)} more not shown`}
+          </span>
+        </p>
+      </header>
+      <div className="compare-rows">
+        <table>
+          <thead>
+            <tr>
+              <th>Span</th>
+              <th className="number">A</th>
+              <th className="number">B</th>
+              <th className="compare-bars">B − A</th>
+              <th className="number">of its own</th>
+            </tr>
+          </thead>
+          <tbody>
+            {shown.map((pair) => (
+              <tr key={pair.key} data-change={pair.left.spans === 0 ? 'added' : pair.right.spans === 0 ? 'removed' : pair.left.failed < pair.right.failed ? 'failed' : 'both'} data-origin={pair === origin}>
+                <td>
+                  <span className="compare-name" style={{ paddingLeft: Math.min(pair.depth, 24) * 16 }}>
+                    <i className={`dot ${hue(pair.station)}`} />
+                    <span className="soft">{pair.station}</span> <b>{pair.name}</b>
+                    {pair.left.spans === 0 && <em>only in B</em>}
+                    {pair.right.spans === 0 && <em>only in A</em>}
+                  </span>
+                </td>
+                <Cell side={pair.left} trace={left.trace_id} />
+                <Cell side={pair.right} trace={right.trace_id} />
+                <td className="compare-bars">
+                  <span className="compare-bar">
+                    <i data-slower={pair.difference > 0} style={{ width: `${(50 * Math.abs(pair.difference)) / most}%`, [pair.difference > 0 ? 'left' : 'right']: '50%' }} />
+                  </span>
+                  <b>{signed(pair.difference)}</b>
+                </td>
+                <td className="number">{Math.abs(pair.own) < longest / 1_000 ? '' : signed(pair.own)}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+        {shown.length === 0 && <p className="empty">Nothing differs by more than {100 * LEAST_SHARE} % of the time.</p>}
+      </div>
+    </main>
+  );
+}
+
+function Head({ what, trace, forest }: { what: string; trace: Trace; forest: Forest }) {
+  const first = forest.nodes[0]?.span;
+  const failed = forest.nodes.filter(({ span }) => span.status === 'error').length;
+  const now = Date.now();
+  return (
+    <section className="compare-trace" aria-label={`Trace ${what}`}>
+      <h2>
+        <kbd>{what}</kbd>
+        {first && <span className={`chip ${hue(first.service)}`}>{first.service}</span>}
+        <Link to={`/trace/${trace.trace_id}`}>{first?.name ?? 'No spans'}</Link>
+      </h2>
+      <p>
+        <b>{duration(trace.duration_nano)}</b> <span title={ago(trace.start_unix_nano, now)}>{clock(trace.start_unix_nano, now)}</span> {plural(forest.nodes.length, 'span')}
+        {failed > 0 && <span className="bad"> {plural(failed, 'error')}</span>}
+      </p>
+    </section>
+  );
+}
+
+function Cell({ side, trace }: { side: Side; trace: string }) {
+  if (side.id === null) return <td className="number soft">–</td>;
+  return (
+    <td className="number">
+      {side.failed > 0 && <Icon name="warn" />}
+      {side.spans > 1 && <small>× {count(side.spans)}</small>} <Link to={`/trace/${trace}?span=${side.id}`}>{duration(side.duration)}</Link>
+    </td>
+  );
+}
+
+function signed(nanos: number): string {
+  if (nanos === 0) return '=';
+  return `${nanos > 0 ? '+' : '−'}${duration(Math.abs(nanos))}`;
+}
+
+function inWords(nanos: number): string {
+  if (nanos === 0) return 'as long as A';
+  return `${duration(Math.abs(nanos))} ${nanos > 0 ? 'longer' : 'less'} than A`;
+}
