@@ -14,6 +14,7 @@ const INSTALL: &str = "apt-get install -y chromium && npm ci";
 /// The traces of what was clicked.
 pub(crate) struct Clicks {
     pub(crate) home: String,
+    pub(crate) profile: String,
     pub(crate) post: String,
 }
 
@@ -21,7 +22,7 @@ pub(crate) const IN_HOME: [&str; 5] = ["cruddur-web", "frontend-proxy", "gateway
 
 #[test]
 fn a_click_is_the_root_of_one_tree() {
-    let Some(Clicks { home, post }) = clicks() else { return };
+    let Some(Clicks { home, post, .. }) = clicks() else { return };
     let system = shared();
     let home = system.trace(home, &IN_HOME);
     let post = system.trace(post, &["cruddur-web", "frontend-proxy", "gateway", "activities"]);
@@ -41,16 +42,7 @@ pub(crate) fn clicks() -> Option<&'static Clicks> {
 
 fn click() -> Option<Clicks> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let Some(chromium) = chromium() else {
-        skip("there is no Chromium");
-        return None;
-    };
-    // Its start installs the web apps' packages, and playwright-core with them.
-    let system = shared();
-    if !root.join("node_modules/playwright-core").is_dir() {
-        skip("playwright-core is not installed");
-        return None;
-    }
+    let (chromium, system) = (ready()?, shared());
     let person = system.sign_up();
     let output = Command::new("node")
         .arg(root.join("tests/e2e/browser.mjs"))
@@ -71,7 +63,22 @@ fn click() -> Option<Clicks> {
             .unwrap_or_else(|| panic!("the browser told no trace of {action}: {said}"))
             .to_owned()
     };
-    Some(Clicks { home: trace_of("home"), post: trace_of("post") })
+    Some(Clicks { home: trace_of("home"), profile: trace_of("profile"), post: trace_of("post") })
+}
+
+/// The browser, and all that it takes to drive it; `None` where something is missing, which is said aloud.
+pub(crate) fn ready() -> Option<String> {
+    let Some(chromium) = chromium() else {
+        skip("there is no Chromium");
+        return None;
+    };
+    // Its start installs the web apps' packages, and playwright-core with them.
+    shared();
+    if !Path::new(env!("CARGO_MANIFEST_DIR")).join("../../node_modules/playwright-core").is_dir() {
+        skip("playwright-core is not installed");
+        return None;
+    }
+    Some(chromium)
 }
 
 /// `CHROMIUM`, else what is on the PATH.

@@ -5,10 +5,12 @@
 #![allow(clippy::print_stdout, reason = "the numbers of the load test are worth reading")]
 
 mod browser;
+mod errors;
 mod hostile;
 mod http;
 mod load;
 mod outage;
+mod plans;
 mod stories;
 mod system;
 mod topology;

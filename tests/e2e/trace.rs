@@ -35,6 +35,11 @@ pub(crate) fn parent<'a>(trace: &'a Trace, span: &Span) -> Option<&'a Span> {
     trace.spans.iter().find(|other| Some(&other.span_id) == span.parent_span_id.as_ref())
 }
 
+/// Whether it tells what Postgres did inside a statement.
+pub(crate) fn of_a_plan(span: &Span) -> bool {
+    span.attributes.contains_key("throughline.synthetic")
+}
+
 /// A text attribute, or none.
 pub(crate) fn text<'a>(span: &'a Span, key: &str) -> Option<&'a str> {
     span.attributes.get(key).and_then(|value| value.as_str())
@@ -73,10 +78,11 @@ impl System {
 }
 
 /// The tree as indented text: who, what kind, which operation, and what a reader of the trace would look for.
-/// Siblings stand in the order of their starts. Waiting for a connection is left out: whether one waits is chance.
+/// Siblings stand in the order of their starts. Waiting for a connection is left out: whether one waits is chance;
+/// and what Postgres planned, which depends on its statistics: see `plans.rs`.
 pub(crate) fn tree(trace: &Trace) -> String {
     let mut children: BTreeMap<Option<&str>, Vec<&Span>> = BTreeMap::new();
-    for span in trace.spans.iter().filter(|span| span.name != "acquire connection") {
+    for span in trace.spans.iter().filter(|span| span.name != "acquire connection" && !of_a_plan(span)) {
         children.entry(span.parent_span_id.as_deref()).or_default().push(span);
     }
     let mut out = String::new();
