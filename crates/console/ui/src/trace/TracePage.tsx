@@ -249,7 +249,7 @@ function TraceHeader({ trace, forest, failed }: { trace: Trace; forest: Forest; 
   const root = forest.roots.find(({ place }) => place === 'root');
   const first = root ?? forest.nodes[0];
   const now = Date.now();
-  const path = useMemo(() => pathOf(forest), [forest]);
+  const path = usePath(forest);
   const name = first?.span.name;
   useEffect(() => {
     if (name) document.title = `${name} · ${duration(trace.duration_nano)} · Throughline`;
@@ -307,6 +307,21 @@ function TraceHeader({ trace, forest, failed }: { trace: Trace; forest: Forest; 
       {trace.pruned_unix_nano !== null && <p className="notice">Earlier spans of this trace were pruned at {clock(trace.pruned_unix_nano, now)}; these came after that.</p>}
     </header>
   );
+}
+
+/** Above this many spans the path is worked out after the rows are there, which are what one waits for. */
+const MOST_AT_ONCE = 20_000;
+
+function usePath(forest: Forest): readonly (readonly Station[])[] {
+  const isLarge = forest.nodes.length > MOST_AT_ONCE;
+  const [later, setLater] = useState<readonly (readonly Station[])[]>([]);
+  useEffect(() => {
+    if (!isLarge) return;
+    const timer = setTimeout(() => setLater(pathOf(forest)));
+    return () => clearTimeout(timer);
+  }, [forest, isLarge]);
+  const now = useMemo(() => (isLarge ? null : pathOf(forest)), [forest, isLarge]);
+  return now ?? later;
 }
 
 /** browser → frontend-proxy → gateway → activities, users → PostgreSQL */
