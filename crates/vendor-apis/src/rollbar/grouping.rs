@@ -31,7 +31,11 @@ fn signature(body: &Value) -> String {
         let _ = writeln!(signature, "{}", text(&trace["exception"]["class"]));
         let frames = trace["frames"].as_array().map_or(&[][..], Vec::as_slice);
         for frame in frames {
-            let _ = writeln!(signature, "{}:{}", file(&text(&frame["filename"])), text(&frame["method"]));
+            let name = text(&frame["filename"]);
+            // Whether Node's own queue was in between depends on what else it did.
+            if !name.starts_with("node:internal/") {
+                let _ = writeln!(signature, "{}:{}", file(&name), text(&frame["method"]));
+            }
         }
         if frames.is_empty() {
             let _ = writeln!(signature, "{}", normalised(&text(&trace["exception"]["message"])));
