@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod estimate;
+mod doctor;
 mod health;
 mod http;
 mod load;
@@ -48,12 +49,14 @@ enum Command {
     Health(health::Options),
     /// Print a trace as a tree
     Trace(trace::Options),
-    /// Saved queries: run them here, or create them in Honeycomb
-    Queries(queries::Options),
     /// Send requests as a crowd does, at a rate of its own, and say what it waited
     Load(load::Options),
+    /// Saved queries: run them here, or create them in Honeycomb
+    Queries(queries::Options),
     /// What a rate of requests comes to in a month: traces, spans, gigabytes of logs
     Estimate(estimate::Options),
+    /// Say which link is broken: every destination that is configured, or the hops of one trace
+    Doctor(doctor::Options),
     /// X-Ray's groups and sampling rules, from a file
     Xray(xray::Options),
 }
@@ -77,9 +80,10 @@ fn main() -> ExitCode {
         Command::Migrate(options) => migrate::run(&options, &env),
         Command::Health(options) => health::run(&options, &env),
         Command::Trace(options) => trace::run(&options, &env),
-        Command::Queries(options) => queries::run(&options, &env),
         Command::Load(options) => load::run(&options),
+        Command::Queries(options) => queries::run(&options, &env),
         Command::Estimate(options) => estimate::run(&options),
+        Command::Doctor(options) => doctor::run(&options, env),
         Command::Xray(options) => xray::run(&options, &env),
     }
 }

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Args;
-use env::Env;
+use console::wire::Trace;
+use env::{Env, Secret};
 
 use crate::http::Client;
 
@@ -35,17 +36,28 @@ pub(crate) fn run(options: &Options, env: &Env) -> ExitCode {
 
 fn print(options: &Options, env: &Env) -> anyhow::Result<()> {
     let console = options.console.as_deref().or(env.get("CONSOLE_URL")).unwrap_or(DEFAULT_CONSOLE);
-    let url = format!("{}/api/traces/{}", console.trim_end_matches('/'), bare_id(&options.id)?);
-    let answer =
-        Client::new().get(&url).context("the console does not answer; is `throughline up` running?")?;
-    anyhow::ensure!(answer.status != 404, "the console at {console} has no trace {}", options.id);
-    anyhow::ensure!(answer.status != 401, "the console at {console} asks for its token: set CONSOLE_TOKEN");
-    anyhow::ensure!(answer.status == 200, "the console answered {} to {url}: {}", answer.status, answer.body);
-    let text =
-        if options.json { answer.body } else { console::tree::render(&serde_json::from_str(&answer.body)?) };
+    let body = ask(console, env.secret("CONSOLE_TOKEN"), &options.id)?;
+    let text = if options.json { body } else { console::tree::render(&serde_json::from_str(&body)?) };
     // A closed pipe (`| head`) is no error worth a word.
     let _ = writeln!(std::io::stdout().lock(), "{}", text.trim_end());
     Ok(())
+}
+
+/// A trace of the console, whose id is spelled in any way.
+pub(crate) fn fetch(console: &str, token: Option<Secret>, id: &str) -> anyhow::Result<Trace> {
+    Ok(serde_json::from_str(&ask(console, token, id)?)?)
+}
+
+fn ask(console: &str, token: Option<Secret>, id: &str) -> anyhow::Result<String> {
+    let url = format!("{}/api/traces/{}", console.trim_end_matches('/'), bare_id(id)?);
+    let answer = Client::new()
+        .with_token(token)
+        .get(&url)
+        .context("the console does not answer; is `throughline up` running?")?;
+    anyhow::ensure!(answer.status != 404, "the console at {console} has no trace {id}");
+    anyhow::ensure!(answer.status != 401, "the console at {console} asks for its token: set CONSOLE_TOKEN");
+    anyhow::ensure!(answer.status == 200, "the console answered {} to {url}: {}", answer.status, answer.body);
+    Ok(answer.body)
 }
 
 /// The console takes both spellings of an id; out of a `traceparent` or `traceresponse` the id is taken here.

@@ -46,6 +46,22 @@ pub(super) fn queue(destination: &Destination, names: &Names, spool: Option<&Spo
     }
 }
 
+/// Whether one of the last lines of this process's stream holds `text`, or why nobody knows. Blocks. What was just accepted may
+/// not be there for some seconds.
+pub fn read_back(destination: &Destination, names: &Names, text: &str) -> Result<bool, String> {
+    let _suppressed = Context::enter_telemetry_suppressed_scope();
+    with_default(NoSubscriber::default(), || {
+        let Connection { runtime, client } = connect(destination).map_err(|error| error.to_string())?;
+        let call = client
+            .get_log_events()
+            .log_group_name(&destination.group)
+            .log_stream_name(destination.stream.expand(names))
+            .start_from_head(false);
+        let output = runtime.block_on(call.send()).map_err(|error| Problem::of(error).text)?;
+        Ok(output.events().iter().any(|event| event.message().is_some_and(|it| it.contains(text))))
+    })
+}
+
 struct CloudWatch {
     destination: Destination,
     stream: String,

@@ -6,6 +6,7 @@ mod config;
 mod encode;
 mod logs;
 
+pub use client::read_back;
 pub use config::{Config, Destination, Names, Spooling, Template};
 pub use encode::{
     EVENT_OVERHEAD_BYTES, MAX_BATCH_BYTES, MAX_BATCH_EVENTS, MAX_BATCH_SPAN_MS, batches, events,

@@ -1,4 +1,4 @@
-//! `.env`, read by `up` only. Our own few lines, since the crates for it write into the environment of the process,
+//! `.env`, read by `up` and `doctor`, and by no role. Our own few lines, since the crates for it write into the environment of the process,
 //! which races with every thread that reads it; here it is data for the roles.
 
 use env::Env;

@@ -1,6 +1,6 @@
 //! `throughline up`: the whole system on one machine, every role its own process, and its first trace.
 
-mod dotenv;
+pub(crate) mod dotenv;
 mod first_trace;
 mod plan;
 mod ports;
