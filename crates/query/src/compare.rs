@@ -63,7 +63,12 @@ type Counts = Vec<[u64; 2]>;
 
 /// # Errors
 /// A column of another span.
-pub fn compare(table: &Table, spec: &Spec, options: &Options, selection: &Box) -> Result<Difference, SpecError> {
+pub fn compare(
+    table: &Table,
+    spec: &Spec,
+    options: &Options,
+    selection: &Box,
+) -> Result<Difference, SpecError> {
     let mut columns = Columns::new(table, &spec.calculated_fields)?;
     let dataset: Vec<Filter> = options.dataset.iter().map(|dataset| of_dataset(dataset)).collect();
     let mut in_dataset = Filters::find(&dataset, Combination::And, &mut columns, "")?;

@@ -22,7 +22,7 @@ pub struct Answer {
     pub rows: Vec<Row>,
     /// Over all rows of the window that pass the filters, whatever `havings` and `limit` say.
     pub totals: Totals,
-    /// Over the rows of groups that are not shown; null when all are.
+    /// Over the rows of groups that are not shown, without series; null when all are.
     pub other: Option<Totals>,
     pub heatmaps: Vec<Heatmap>,
     /// Groups that there are; `havings` counted.

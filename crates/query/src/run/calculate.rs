@@ -17,6 +17,8 @@ pub(crate) struct Calculator<'a> {
     pub(crate) spec: &'a Spec,
     pub(crate) selected: &'a Selected<'a>,
     pub(crate) steps: Steps,
+    /// The step of each row.
+    pub(crate) step_of: &'a [u32],
     /// By calculation.
     pub(crate) bins: &'a [Option<Bins>],
 }
@@ -49,15 +51,11 @@ impl Calculator<'_> {
 
     /// By calculation, then by cell and step.
     pub(crate) fn series(&self, cells: &[u32], count: usize) -> Result<Vec<Numbers>, SpecError> {
-        let Steps { first, step, count: steps } = self.steps;
-        let times = &self.selected.times;
+        let steps = self.steps.count;
         let in_step: Vec<u32> = cells
             .iter()
-            .zip(times)
-            .map(|(cell, time)| match *cell {
-                NONE => NONE,
-                cell => cell * steps as u32 + ((time - first) / step) as u32,
-            })
+            .zip(self.step_of)
+            .map(|(cell, step)| if *cell == NONE { NONE } else { cell * steps as u32 + step })
             .collect();
         let mut percentiles = self.percentiles(&in_step, count * steps);
         let series = self.spec.calculations.iter().enumerate().map(|(place, calculation)| {
@@ -84,12 +82,9 @@ impl Calculator<'_> {
     }
 
     pub(crate) fn heatmaps(&self, times: &[u64]) -> Vec<Heatmap> {
-        let Steps { first, step, count } = self.steps;
         let heatmap = |(place, bins): (usize, &Option<Bins>)| {
             let bins = bins.as_ref()?;
-            let in_step: Vec<u32> =
-                self.selected.times.iter().map(|time| ((time - first) / step) as u32).collect();
-            let rows = Rows::new(&in_step, count, self.selected.mask(place));
+            let rows = Rows::new(self.step_of, self.steps.count, self.selected.mask(place));
             let column = self.spec.calculations[place].column.clone().unwrap_or_default();
             Some(bins.heatmap(column, times.to_vec(), rows, self.selected.numbers(place)))
         };

@@ -22,7 +22,7 @@ impl Intervals {
         let (mut started, mut ended) = (0, 0);
         for (place, most) in most.iter_mut().enumerate() {
             let begin = first + step * place as i64;
-            let end = begin + step;
+            let end = begin.saturating_add(step);
             while self.starts.get(started).is_some_and(|time| *time < begin) {
                 started += 1;
             }

@@ -30,8 +30,10 @@ use select::Selected;
 
 /// Traces that a row names.
 const EXEMPLARS: usize = 3;
-/// Cells of one calculation: 160 MB. Only very many groups with a RATE_ or CONCURRENCY come near.
-const MAX_CELLS: usize = 20_000_000;
+/// Numbers that are worked out at once: 160 MB.
+const MAX_NUMBERS: usize = 10_000_000;
+/// Numbers in the series of an answer: some 20 MB of JSON.
+const MAX_POINTS: usize = 2_000_000;
 
 /// What is asked beside the query.
 #[derive(Clone, Debug)]
@@ -60,31 +62,18 @@ pub(crate) struct Steps {
 }
 
 /// # Errors
-/// A column of another span, or more groups than a RATE_ or CONCURRENCY can be worked out for.
+/// A column of another span, or more groups and steps than memory is given to.
 pub fn run(table: &Table, spec: &Spec, options: &Options) -> Result<Answer, SpecError> {
     let Options { window, .. } = options;
     let times = window.times();
     let selected = Selected::new(table, spec, options)?;
     let steps = Steps { first: window.first_nano(), step: window.step_nano(), count: times.len() };
     let bins = selected.bins(spec, options.scale);
-    let calculator = Calculator { spec, selected: &selected, steps, bins: &bins };
+    let step_of = selected.steps(steps);
+    let calculator = Calculator { spec, selected: &selected, steps, step_of: &step_of, bins: &bins };
 
     let group_count = selected.groups.len();
-    let needs_steps = |op| {
-        matches!(
-            op,
-            CalculationOp::Concurrency
-                | CalculationOp::RateAvg
-                | CalculationOp::RateSum
-                | CalculationOp::RateMax
-        )
-    };
-    if let Some(place) = spec.calculations.iter().position(|calculation| needs_steps(calculation.op))
-        && group_count.saturating_mul(steps.count) > MAX_CELLS
-    {
-        let message = format!("{group_count} groups in {} steps are too many for this", steps.count);
-        return Err(SpecError::new(format!("calculations[{place}].op"), message));
-    }
+    check_size(spec, group_count, steps.count, options)?;
 
     // All groups, to choose those that are shown.
     let by_group = calculator.values(&selected.group_of, group_count)?;
@@ -133,14 +122,14 @@ pub fn run(table: &Table, spec: &Spec, options: &Options) -> Result<Answer, Spec
     };
     let rows: Vec<Row> = shown.iter().enumerate().map(row).collect();
 
-    let total = |cells_of: &[u32]| -> Result<Totals, SpecError> {
+    let total = |cells_of: &[u32], has_series: bool| -> Result<Totals, SpecError> {
         if options.disable_totals {
             return Ok(Totals::default());
         }
         let numbers: Vec<_> = calculator.values(cells_of, 1)?.iter().map(|numbers| numbers[0]).collect();
         let histograms = calculator.histograms(cells_of, 1);
         let values = Keyed { keys: result_keys.clone(), values: cells(spec, &numbers, &histograms, 0) };
-        let series = if options.disable_series {
+        let series = if options.disable_series || !has_series {
             Keyed::default()
         } else {
             let series = calculator.series(cells_of, 1)?;
@@ -148,9 +137,9 @@ pub fn run(table: &Table, spec: &Spec, options: &Options) -> Result<Answer, Spec
         };
         Ok(Totals { values, series })
     };
-    let totals = total(&vec![0; place_of.len()])?;
+    let totals = total(&vec![0; place_of.len()], true)?;
     let rest: Vec<u32> = place_of.iter().map(|place| if *place == NONE { 0 } else { NONE }).collect();
-    let other = if truncated { Some(total(&rest)?) } else { None };
+    let other = if truncated { Some(total(&rest, false)?) } else { None };
 
     Ok(Answer {
         query: spec.to_json(),
@@ -167,6 +156,27 @@ pub fn run(table: &Table, spec: &Spec, options: &Options) -> Result<Answer, Spec
         scanned: selected.scanned,
         matched: selected.matched() as u64,
     })
+}
+
+/// What would take too much memory is refused.
+fn check_size(spec: &Spec, groups: usize, steps: usize, options: &Options) -> Result<(), SpecError> {
+    use CalculationOp::{Concurrency, RateAvg, RateMax, RateSum};
+    let is_stepwise = |op| matches!(op, Concurrency | RateAvg | RateSum | RateMax);
+    let count = spec.calculations.len();
+    let all = groups.saturating_mul(count);
+    let in_steps = spec.calculations.iter().any(|calculation| is_stepwise(calculation.op));
+    if all.saturating_mul(if in_steps { steps } else { 1 }) > MAX_NUMBERS {
+        let over = if in_steps { format!(" over {steps} steps") } else { String::new() };
+        let message = format!("{groups} groups are too many for {count} calculations{over}");
+        return Err(SpecError::new("breakdowns", message));
+    }
+    let shown = groups.min(spec.limit as usize);
+    if !options.disable_series && shown.saturating_mul(count).saturating_mul(steps) > MAX_POINTS {
+        let message =
+            format!("{steps} steps of {shown} groups and {count} calculations are too many to show");
+        return Err(SpecError::new("granularity", message));
+    }
+    Ok(())
 }
 
 /// By `orders`, else by the first calculation, the largest first; equal ones by their breakdowns. What has no value

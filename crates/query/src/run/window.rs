@@ -6,8 +6,8 @@ use crate::spec::{DEFAULT_TIME_RANGE, Spec};
 const STEPS: [u64; 13] = [1, 5, 10, 15, 30, 60, 300, 600, 1_800, 3_600, 10_800, 21_600, 86_400];
 /// The most steps of an automatic granularity, where `STEPS` has one that long.
 const AUTOMATIC_BUCKETS: u64 = 120;
-/// The year 2262: the last that nanoseconds since 1970 can say.
-const LAST_SECOND: u64 = 9_223_372_035;
+/// In the year 2255; nanoseconds since 1970 end in 2262.
+const LAST_SECOND: u64 = 9_000_000_000;
 const NANOS: i64 = 1_000_000_000;
 
 /// Spans that start at `start` or later, and before `end`. Steps begin at multiples of their length.
