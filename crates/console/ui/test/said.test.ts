@@ -86,6 +86,12 @@ describe('notes on spans', () => {
     expect(bySpan.get('root')?.map(({ id }) => id)).toEqual(['log-2']);
   });
 
+  test('an error that tells whole seconds is put where its span failed', () => {
+    const failed = buildForest([span('a', null, 1_200, 1_900, { events: [{ name: 'exception', time_unix_nano: 1_700, attributes: {} }] }), span('b', null, 1_200, 1_900)]);
+    const at = (span_id: string) => notesOf(failed, [], [{ group: { level: 'error' } as ErrorGroup, occurrence: occurrence('e', { span_id, time_unix_nano: 1_000 }) }]).all[0]?.time;
+    expect([at('a'), at('b'), at('gone')]).toEqual([1_700, 1_200, 1_000]);
+  });
+
   test('a trace without spans has no notes', () => expect(notesOf(buildForest([]), [event('1')], []).all).toEqual([]));
 
   test('marks that would touch are one', () => {

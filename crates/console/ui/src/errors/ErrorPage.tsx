@@ -230,7 +230,7 @@ function Details({ occurrence }: { occurrence: Occurrence }) {
   );
 }
 
-/** Lines of the same trace, or where there is none those of the moment. */
+/** Lines of the same trace, or where there is none those of the moment; how far from the error is told where its time is not in whole seconds, as Rollbar's are. */
 function LogsAround({ occurrence: { trace_id, time_unix_nano } }: { occurrence: Occurrence }) {
   const query = trace_id === null ? `start=${time_unix_nano - AROUND_NS}&end=${time_unix_nano + AROUND_NS}` : `trace_id=${trace_id}`;
   const { answer } = useAsked(query, (signal) => getJson<LogPage>(`/api/logs?${query}&limit=200`, signal), false);
@@ -242,7 +242,7 @@ function LogsAround({ occurrence: { trace_id, time_unix_nano } }: { occurrence: 
       <h2>
         {trace_id === null ? 'Log lines of the moment' : 'Log lines of the trace'} <Link to={`/logs?${query}`}>all</Link>
       </h2>
-      <Lines events={lines} words={[]} opened={opened} onOpen={setOpened} at={time_unix_nano} />
+      <Lines events={lines} words={[]} opened={opened} onOpen={setOpened} {...(time_unix_nano % 1e9 !== 0 && { at: time_unix_nano })} />
     </section>
   );
 }

@@ -1,4 +1,4 @@
-import { memo, useEffect, useLayoutEffect, useRef, useState } from 'react';
+import { memo, useEffect, useLayoutEffect, useMemo, useRef, useState } from 'react';
 
 import { hue } from '../shared/colours';
 import type { Stretch } from './critical';
@@ -38,7 +38,7 @@ export function Waterfall({ traceStart, forest, rows, selected, found, critical,
   const grid = useRef<HTMLDivElement>(null);
   const { first, last } = useWindow(grid, rows.length);
   const drag = useDragRange(view, onZoom);
-  const all = forest.nodes.length + forest.missing.length;
+  const drawn = useMemo(() => rows.reduce((sum, { node }) => sum + (node ? 1 : 0), 0), [rows]);
   const marks = ticks(view.from, view.to, 6);
   const share = (nanos: number) => (100 * (nanos - view.from)) / (view.to - view.from);
 
@@ -56,7 +56,7 @@ export function Waterfall({ traceStart, forest, rows, selected, found, critical,
       <div ref={grid} className="rows">
         <div className="ruler">
           <span className="ruler-name">
-            {rows.length === all ? plural(forest.nodes.length, 'span') : `${count(rows.filter(({ node }) => node).length)} of ${plural(forest.nodes.length, 'span')}`}
+            {drawn === forest.nodes.length ? plural(drawn, 'span') : `${count(drawn)} of ${plural(forest.nodes.length, 'span')}`}
           </span>
           <NameWidth />
           <div className="ruler-time" {...drag.handlers} title="Drag to zoom">

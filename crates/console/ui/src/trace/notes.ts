@@ -39,7 +39,7 @@ export function notesOf(forest: Forest, events: readonly LogEvent[], reported: r
     const id = `error-${occurrence.uuid}`;
     if (errors.has(id)) continue;
     errors.set(id, error);
-    add({ id, kind: 'error', time: occurrence.time_unix_nano, severity: severity(error.group.level), text: summary(occurrence) }, occurrence.span_id);
+    add({ id, kind: 'error', time: timeOf(error, forest), severity: severity(error.group.level), text: summary(occurrence) }, occurrence.span_id);
   }
   all.sort((a, b) => a.time - b.time);
   const bySpan = new Map<string, Note[]>();
@@ -49,6 +49,15 @@ export function notesOf(forest: Forest, events: readonly LogEvent[], reported: r
     else bySpan.set(note.spanId, [note]);
   }
   return { bySpan, all, logs, errors };
+}
+
+/** Rollbar's items tell whole seconds: the exception of the span that reported it tells better, and else the error is somewhere in the span. */
+function timeOf({ occurrence: { time_unix_nano, span_id } }: ReportedError, forest: Forest): number {
+  const span = span_id === null ? undefined : forest.byId.get(span_id)?.span;
+  if (!span) return time_unix_nano;
+  const exception = span.events.find(({ name }) => name === 'exception');
+  if (exception) return exception.time_unix_nano;
+  return Math.min(Math.max(time_unix_nano, span.start_unix_nano), span.start_unix_nano + span.duration_nano);
 }
 
 /** A mark on a bar: what stands nearer together than `near`, in the unit of `share`, is one mark. */

@@ -16,7 +16,7 @@ export function SegmentPanel({ line, received, isRaw }: { line: Line; received: 
     <aside className="panel" tabIndex={-1} aria-label={`Details of ${each.name}`}>
       <header className="panel-head">
         <div className="panel-where">
-          <span className="chip">{each.inferred ? 'inferred segment' : line.isSegment ? 'segment' : 'subsegment'}</span>
+          <span className="chip hue-5">{each.inferred ? 'inferred segment' : line.isSegment ? 'segment' : 'subsegment'}</span>
           {ended !== 'ok' && (
             <span className="outcome" data-outcome={ended}>
               {ended}
@@ -169,13 +169,15 @@ function Table({ what, entries }: { what: string; entries: readonly (readonly [s
 /** The document as X-Ray put it together, and those that arrived, as they arrived. */
 function Raw({ line, received }: { line: Line; received: readonly Received[] }) {
   const put = JSON.stringify(line.document, null, 2);
-  const arrived = received.filter(({ id }) => id === line.document.id);
+  const own = received.filter(({ id }) => id === line.document.id);
+  // A subsegment comes by itself, or within its segment.
+  const arrived = own.length > 0 || line.isSegment ? own : received.filter(({ id }) => id === line.segment.id);
   return (
     <>
       {arrived.map(({ document: each, received_unix_nano, in_progress }, at) => (
         <section key={at}>
           <h3>
-            As received <Copy text={JSON.stringify(each)} what="the document as received" />
+            {own.length > 0 ? 'As received' : 'As received, within its segment'} <Copy text={JSON.stringify(each)} what="the document as received" />
           </h3>
           <p className="soft">
             at {clock(received_unix_nano, Date.now())}
@@ -191,7 +193,7 @@ function Raw({ line, received }: { line: Line; received: readonly Received[] }) 
           As BatchGetTraces answers <Copy text={put} what="the document" />
         </h3>
         {arrived.length === 0 && (
-          <p className="soft">{line.document.inferred ? 'Inferred: no document arrived.' : line.isSegment ? 'No document of this id arrived: it is the translation of a span that came by OTLP.' : 'It came within its segment, or by OTLP.'}</p>
+          <p className="soft">{line.document.inferred ? 'Inferred: no document arrived.' : 'No document of it arrived: it is the translation of a span that came by OTLP.'}</p>
         )}
         <pre className="raw" tabIndex={0}>
           {put}
