@@ -75,10 +75,12 @@ COPY --from=root /image/ /
 COPY LICENSE-APACHE LICENSE-MIT /usr/share/doc/throughline/
 COPY --from=web /src/frontend-proxy/web/dist /usr/share/throughline/web
 COPY --from=web /src/crates/console/ui/dist /usr/share/throughline/console
+COPY crates/console/queries /usr/share/throughline/queries
 # glibc keeps what a thread freed: 19 MiB for each thread that ever hashed a password, past 256 MiB in all. With few
 # arenas, and a threshold that does not grow, large blocks go back to the system.
 ENV WEB_DIR=/usr/share/throughline/web \
     CONSOLE_UI_DIR=/usr/share/throughline/console \
+    CONSOLE_QUERIES_DIR=/usr/share/throughline/queries \
     CONSOLE_DATA_DIR=/data \
     SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt \
     MALLOC_ARENA_MAX=2 \
