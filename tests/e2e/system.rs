@@ -78,7 +78,7 @@ impl System {
         for (name, _) in std::env::vars_os() {
             let name = name.to_string_lossy();
             // A developer's exporters and sampling are not these tests'.
-            if ["OTEL_", "HONEYCOMB_", "CONSOLE_", "AWS_", "XRAY_"]
+            if ["OTEL_", "HONEYCOMB_", "CONSOLE_", "AWS_", "XRAY_", "ROLLBAR_", "THROUGHLINE_ENV"]
                 .iter()
                 .any(|prefix| name.starts_with(prefix))
             {

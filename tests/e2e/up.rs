@@ -23,9 +23,9 @@ fn the_line_of_an_ephemeral_system_has_exactly_the_documented_keys() {
     );
     assert_eq!(keys(&line["database_urls"]), "activities users");
     assert_eq!(keys(&line["pids"]), "activities console frontend-proxy gateway postgres up users");
-    // The console receives these formats in later versions; until then a script can see that it does not.
-    for later in ["rollbar", "cloudwatch_logs"] {
-        assert_eq!(line[later], Value::Null);
+    // One port of the console takes both.
+    for vendor in ["rollbar", "cloudwatch_logs"] {
+        assert_eq!(line[vendor], line["console"]);
     }
 }
 

@@ -1,0 +1,33 @@
+// Breaks the app in a browser, and tells the trace id under which the page reports it.
+//
+//   WEB    its address            CHROMIUM    the browser
+
+import assert from 'node:assert/strict';
+
+import { chromium } from 'playwright-core';
+
+const { WEB, CHROMIUM } = process.env;
+
+const browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox'] });
+try {
+  const page = await browser.newPage();
+  await page.goto(`${WEB}/search?term=rust&token=abc`);
+  await page.waitForSelector('nav');
+
+  const relayed = page.waitForResponse((response) => response.url() === `${WEB}/rollbar/api/1/item/`);
+  await page.evaluate(() => {
+    setTimeout(function broken() {
+      throw new TypeError('the feed has no author');
+    });
+  });
+  const response = await relayed;
+  assert.equal(response.status(), 200);
+  const item = response.request().postDataJSON();
+  assert.equal(response.request().headers()['x-rollbar-access-token'], 'held-by-the-server', 'no token in the browser');
+  // The page goes on, and sends its spans before it is closed.
+  await page.click('nav >> text=Home');
+  await page.waitForResponse((response) => response.url() === `${WEB}/v1/traces`);
+  console.log(item.data.custom.trace_id);
+} finally {
+  await browser.close();
+}
