@@ -1,8 +1,8 @@
 //! Spans on disk: SQLite in WAL mode, one thread that writes, a few connections that read.
 
+mod changes;
 mod errors;
 mod logs;
-mod changes;
 mod prune;
 mod read;
 mod search;
@@ -20,9 +20,9 @@ use tokio::sync::{broadcast, watch};
 use crate::stats::Stats;
 use crate::wire::Summary;
 
+pub(crate) use changes::{Changes, Pending};
 pub(crate) use errors::{ErrorFilter, Errors};
 pub(crate) use logs::Logs;
-pub(crate) use changes::{Changes, Pending};
 pub(crate) use read::{Cursor, Filter, Found, Page, ReadError, Reader, TraceHead};
 pub(crate) use search::{LogFilter, Place, Text, Words};
 pub(crate) use write::{Overloaded, Writer};
@@ -119,7 +119,8 @@ impl Store {
         let (news, _) = broadcast::channel(NEWS_CAPACITY);
         let changes = Arc::new(Changes::default());
         let reader = Reader::open(&path).map_err(sqlite)?;
-        let writer = Writer::start(connection, max_bytes, stats.clone(), news.clone(), changes.clone()).map_err(sqlite)?;
+        let writer = Writer::start(connection, max_bytes, stats.clone(), news.clone(), changes.clone())
+            .map_err(sqlite)?;
         let errors = Errors { writer: writer.clone(), counters: Arc::default(), stats };
         let logs = Logs {
             writer: writer.clone(),
