@@ -144,9 +144,10 @@ impl Api {
         let (payload, _share) = self.read(request, payload).await?;
         let comment = payload["comment"].as_str().map(str::to_owned);
         let change = DeployChange { status: status(&payload)?, comment };
-        match self.store.change_deploy(id, change).await? {
-            true => Ok(json!({ "err": 0, "data": { "deploy_id": id } })),
-            false => Err(Refusal::NoDeploy),
+        if self.store.change_deploy(id, change).await? {
+            Ok(json!({ "err": 0, "data": { "deploy_id": id } }))
+        } else {
+            Err(Refusal::NoDeploy)
         }
     }
 
