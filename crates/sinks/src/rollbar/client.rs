@@ -3,7 +3,7 @@
 use std::backtrace::Backtrace;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, TrySendError, channel, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -183,7 +183,7 @@ impl Rollbar {
     }
 
     fn hand_over(&self, job: Job) {
-        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = self.jobs.try_send(job) {
+        if self.jobs.try_send(job).is_err() {
             self.shared.queues.iter().for_each(|queue| queue.lose(1, Reason::QueueFull));
         }
     }

@@ -150,12 +150,9 @@ fn console(env: &Env) -> Result<Option<Destination>, ConfigError> {
 fn item_url(variable: &str, value: &str) -> Result<String, ConfigError> {
     let mut url: Url = check_url(variable, value)?;
     let path = url.path().trim_end_matches('/').to_owned();
-    if !path.ends_with(ITEM_PATH.trim_end_matches('/')) {
-        url.set_path(&[&path, ITEM_PATH].concat());
-    } else {
-        // Without the slash at its end Rollbar answers 404.
-        url.set_path(&[&path, "/"].concat());
-    }
+    let base = path.strip_suffix(ITEM_PATH.trim_end_matches('/')).unwrap_or(&path);
+    // Without the slash at its end Rollbar answers 404.
+    url.set_path(&[base, ITEM_PATH].concat());
     Ok(url.into())
 }
 

@@ -6,6 +6,7 @@
 use std::backtrace::Backtrace;
 use std::collections::HashMap;
 use std::fs;
+use std::path::Path;
 
 use serde::Serialize;
 
@@ -90,7 +91,8 @@ fn parse(text: &str) -> Vec<Frame> {
 
 /// C's frames lie below those of Rust's runtime.
 fn is_ours(file: &str) -> bool {
-    file.ends_with(".rs") && !OF_LIBRARIES.iter().any(|part| file.contains(part))
+    Path::new(file).extension().is_some_and(|it| it == "rs")
+        && !OF_LIBRARIES.iter().any(|part| file.contains(part))
 }
 
 fn is_of_runtime(method: &str) -> bool {

@@ -21,6 +21,7 @@ use crate::attributes::{
     HTTP_ROUTE, NETWORK_PROTOCOL_VERSION, SERVER_ADDRESS, SERVER_PORT, URL_PATH, URL_QUERY, URL_SCHEME,
     USER_AGENT_ORIGINAL,
 };
+use crate::current::{Server, with_server};
 use crate::http::{address, host_and_port, method, status_text, text, version};
 use crate::init::state;
 use crate::sampling::{Chosen, wanted};
@@ -74,6 +75,9 @@ impl RootSpanBuilder for ServerSpan {
             Ok(response) => (response.status(), response.request().match_pattern()),
             Err(error) => (error.as_response_error().status_code(), None),
         };
+        if outcome.is_err() {
+            with_server(|server| server.map(name_unanswered));
+        }
         Context::map_current(|cx| {
             let server = cx.span();
             server.set_attribute(KeyValue::new(HTTP_RESPONSE_STATUS_CODE, i64::from(status.as_u16())));
@@ -88,6 +92,16 @@ impl RootSpanBuilder for ServerSpan {
             }
         });
     }
+}
+
+/// An error that passed the handlers (a panic) took the request along; its route is looked up by the path.
+fn name_unanswered(server: &Server) {
+    let Some(route) = server.route() else { return };
+    let span = server.context.span();
+    if let Some((asked, _)) = &server.asked {
+        span.update_name([method(asked).0, " ", route].concat());
+    }
+    span.set_attribute(KeyValue::new(HTTP_ROUTE, route.to_owned()));
 }
 
 thread_local! {
