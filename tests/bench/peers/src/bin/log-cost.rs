@@ -56,7 +56,12 @@ fn main() {
 fn write(count: u64, rate: Option<u64>) {
     let start = Instant::now();
     for n in 0..count {
-        tracing::info!(n, user = "0b5a5f3e-7d0c-4f0e-9a50-3c6ad7a0b6d1", took_ms = 12.5, "the home feed was read in full");
+        tracing::info!(
+            n,
+            user = "0b5a5f3e-7d0c-4f0e-9a50-3c6ad7a0b6d1",
+            took_ms = 12.5,
+            "the home feed was read in full"
+        );
         if let Some(rate) = rate.filter(|rate| n % (rate / 100).max(1) == 0) {
             let due = Duration::from_secs_f64(n as f64 / rate as f64);
             thread::sleep(due.saturating_sub(start.elapsed()));
@@ -65,7 +70,8 @@ fn write(count: u64, rate: Option<u64>) {
 }
 
 fn ours(variables: &[(&str, &str)], count: u64, rate: Option<u64>) -> Value {
-    let config = telemetry::Config::from_env("bench", &Env::from_pairs(variables.iter().copied())).expect("a configuration");
+    let config = telemetry::Config::from_env("bench", &Env::from_pairs(variables.iter().copied()))
+        .expect("a configuration");
     let guard = telemetry::init(config).expect("once");
     write(count, rate);
     let flushed = guard.flush(Duration::from_secs(120));
@@ -123,7 +129,10 @@ fn watchtower(endpoint: &str, count: u64, rate: Option<u64>) -> Value {
     let (sender, receiver) = mpsc::channel();
     let endpoint = endpoint.to_owned();
     let worker = thread::spawn(move || send_in_batches(&endpoint, &receiver));
-    tracing_subscriber::registry().with(tracing_subscriber::fmt::layer().json()).with(PerEvent(sender.clone())).init();
+    tracing_subscriber::registry()
+        .with(tracing_subscriber::fmt::layer().json())
+        .with(PerEvent(sender.clone()))
+        .init();
     write(count, rate);
     let _ = sender.send(None);
     worker.join().expect("no panic");
