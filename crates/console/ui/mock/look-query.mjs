@@ -104,6 +104,13 @@ export async function askQuestions(page, { url, picture, press }) {
   await page.locator('.compare-rows tbody tr').nth(5).waitFor();
   await picture('compare');
 
+  // What the builder has no field for is written as JSON.
+  await page.goto(`${url}/query`);
+  await page.getByRole('button', { name: 'JSON' }).click();
+  await page.getByRole('textbox', { name: 'The query as JSON' }).fill('{"calculations":[{"op":"MAX","column":"duration_ms","name":"slowest"}],"time_range":3600}');
+  await page.getByRole('button', { name: 'Run this' }).click();
+  await address('"name":"slowest"');
+
   // The map leads to the query that says more.
   await press('g', 'm');
   await page.locator('[data-service=gateway]').click();

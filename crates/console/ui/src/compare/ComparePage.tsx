@@ -64,7 +64,8 @@ function Comparison({ left, right, isAll }: { left: Trace; right: Trace; isAll: 
   const { pairs, leftOut } = useMemo(() => merge(...forests), [forests]);
   const longest = Math.max(left.duration_nano, right.duration_nano, 1);
   const shown = useMemo(() => (isAll ? pairs : withAncestors(pairs, (pair) => differs(pair, longest * LEAST_SHARE))), [pairs, isAll, longest]);
-  const most = Math.max(1, ...pairs.map(({ difference }) => Math.abs(difference)));
+  // Noise stays small: a full bar is at least a tenth of the longer trace.
+  const most = Math.max(longest / 10, ...pairs.map(({ difference }) => Math.abs(difference)));
   const origin = pairs.reduce<Pair | null>((found, pair) => (found === null || Math.abs(pair.own) > Math.abs(found.own) ? pair : found), null);
   return (
     <main className="compare-page">

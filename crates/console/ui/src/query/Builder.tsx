@@ -116,6 +116,9 @@ export function Builder({ spec, dataset, columns, onChange }: Props) {
         onChange={(calculated_fields) => set({ calculated_fields })}
         placeholder="is_slow = GT($duration_ms, 100)"
       />
+      {(spec.formulas?.length ?? 0) > 0 && (
+        <TokenField label="Formulas" items={spec.formulas ?? []} print={printNamed} parse={parseNamed} suggest={() => []} onChange={(formulas) => set({ formulas })} placeholder="" />
+      )}
     </section>
   );
 }

@@ -17,7 +17,8 @@ interface Props {
 /** The groups with their values, how each went over time, and a trace of each. */
 export function Results({ answer, spec, onPoint, onFilter, onOrder }: Props) {
   const columns = spec.breakdowns ?? [];
-  const shown = calculations(spec).filter(({ op }) => op !== 'HEATMAP');
+  // With formulas these stand instead of what they are calculated from.
+  const shown = spec.formulas?.length ? [] : calculations(spec).filter(({ op }) => op !== 'HEATMAP');
   const keys = [...shown.map(keyOf), ...(spec.formulas ?? []).map(({ name }) => name)];
   const first = keys[0];
   const order = spec.orders?.[0];
@@ -66,9 +67,15 @@ export function Results({ answer, spec, onPoint, onFilter, onOrder }: Props) {
               {columns.map((column, place) => (
                 <td key={column} className="group">
                   {place === 0 && <i className={`dot ${colourOf(row, at, answer.rows.length)}`} />}
-                  <button type="button" className="value" title={`Only ${column} = ${row.group[column]}`} onClick={() => onFilter([filterOf(column, row.group[column] ?? null)])}>
+                  {column === 'trace.trace_id' && row.group[column] ? (
+                    <Link to={`/trace/${row.group[column]}`}>
+                      <code>{row.group[column]}</code>
+                    </Link>
+                  ) : (
+                    <button type="button" className="value" title={`Only ${column} = ${row.group[column]}`} onClick={() => onFilter([filterOf(column, row.group[column] ?? null)])}>
                     {row.group[column] === null || row.group[column] === undefined ? <em>none</em> : String(row.group[column])}
                   </button>
+                  )}
                   <button type="button" className="not" title="Without these" aria-label={`Without ${column} = ${row.group[column]}`} onClick={() => onFilter([filterOf(column, row.group[column] ?? null, '!=')])}>
                     ≠
                   </button>

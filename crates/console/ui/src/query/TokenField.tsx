@@ -63,7 +63,8 @@ export function TokenField<T>({ label, items, print, parse, suggest, onChange, o
   };
   const change = (place: number) => {
     const item = items[place];
-    if (item === undefined) return;
+    // What has no spelling of its own would be lost.
+    if (item === undefined || 'missing' in parse(print(item))) return;
     onChange(items.filter((_, each) => each !== place));
     type(print(item));
     input.current?.focus();
@@ -117,7 +118,7 @@ export function TokenField<T>({ label, items, print, parse, suggest, onChange, o
       <div className="tokens" data-missing={missing !== null} onClick={(event) => event.target === event.currentTarget && input.current?.focus()}>
         {items.map((item, place) => (
           <span key={print(item)} className="token">
-            <button type="button" title="Change" onClick={() => change(place)}>
+            <button type="button" {...('ok' in parse(print(item)) ? { title: 'Change', onClick: () => change(place) } : { title: `${print(item)}: can be changed as JSON`, disabled: true })}>
               {print(item)}
             </button>
             <button type="button" className="remove" aria-label={`Remove ${print(item)}`} onClick={() => onChange(items.filter((_, each) => each !== place))}>

@@ -10,7 +10,7 @@ import { listSaved, save } from './calls';
 import type { Answer } from './calls';
 import { timeLabel } from './chart';
 import { readHistory } from './history';
-import { OFFSETS, describe, queryAddress, shifted, tidy, withRange } from './spec';
+import { OFFSETS, describe, parseSpec, queryAddress, shifted, tidy, withRange } from './spec';
 import type { Spec } from './spec';
 import { printFilter } from './text';
 
@@ -84,6 +84,7 @@ export function Toolbar({ spec, dataset, datasets, answer, isAsking, isLive, onC
       <label>
         <span>step</span>
         <select
+          data-short
           value={spec.granularity ?? 0}
           onChange={(event) => {
             const { granularity: _granularity, ...rest } = spec;
@@ -109,6 +110,7 @@ export function Toolbar({ spec, dataset, datasets, answer, isAsking, isLive, onC
       <label>
         <span>against</span>
         <select
+          data-short
           value={spec.compare_time_offset_seconds ?? 0}
           onChange={(event) => {
             const { compare_time_offset_seconds: _offset, ...rest } = spec;
@@ -129,7 +131,18 @@ export function Toolbar({ spec, dataset, datasets, answer, isAsking, isLive, onC
       <Menu label="Save" name="save">
         {(close) => <SaveForm spec={{ ...spec, limit: spec.limit ?? 100 }} dataset={dataset} onDone={close} />}
       </Menu>
-      <Menu label="JSON">{() => <AsJson spec={spec} dataset={dataset} />}</Menu>
+      <Menu label="JSON">
+        {(close) => (
+          <AsJson
+            spec={spec}
+            dataset={dataset}
+            onRun={(next) => {
+              close();
+              onChange(next);
+            }}
+          />
+        )}
+      </Menu>
       <button type="button" className="toggle-button" onClick={onRefresh} aria-busy={isAsking} title="Ask again">
         Run <kbd>r</kbd>
       </button>
@@ -248,8 +261,10 @@ function SaveForm({ spec, dataset, onDone }: { spec: Spec; dataset: string | nul
   );
 }
 
-function AsJson({ spec, dataset }: { spec: Spec; dataset: string | null }) {
-  const text = JSON.stringify(tidy(spec), null, 2);
+/** The whole query: what the builder has no field for can be written here. */
+function AsJson({ spec, dataset, onRun }: { spec: Spec; dataset: string | null; onRun: (spec: Spec) => void }) {
+  const [text, setText] = useState(JSON.stringify(tidy(spec), null, 2));
+  const typed = parseSpec(text);
   const body = JSON.stringify({ ...tidy(spec), ...(dataset && { dataset }) }).replaceAll("'", "'\\''");
   return (
     <div className="as-json">
@@ -265,7 +280,10 @@ function AsJson({ spec, dataset }: { spec: Spec; dataset: string | null }) {
           link
         </Copy>
       </p>
-      <pre tabIndex={0}>{text}</pre>
+      <textarea aria-label="The query as JSON" rows={Math.min(text.split('\n').length + 1, 22)} spellCheck={false} value={text} aria-invalid={typed === null} onChange={(event) => setText(event.target.value)} />
+      <button type="button" className="button" disabled={typed === null} onClick={() => typed && onRun(typed)}>
+        Run this
+      </button>
     </div>
   );
 }

@@ -99,13 +99,9 @@ export function readState(address: string): State & { readonly problem: string |
   const scale = SCALES.find((each) => each === query.get('scale')) ?? null;
   const text = query.get('query');
   if (text === null) return { spec: FIRST, dataset, box, tab, scale, problem: null };
-  try {
-    const spec: unknown = JSON.parse(text);
-    if (typeof spec !== 'object' || spec === null || Array.isArray(spec)) throw new TypeError('a query is an object');
-    return { spec: spec as Spec, dataset, box, tab, scale, problem: null };
-  } catch (error) {
-    return { spec: FIRST, dataset, box: null, tab, scale, problem: `The query in the address is no JSON object: ${(error as Error).message}` };
-  }
+  const spec = parseSpec(text);
+  if (spec === null) return { spec: FIRST, dataset, box: null, tab, scale, problem: 'The query in the address is no JSON object' };
+  return { spec, dataset, box, tab, scale, problem: null };
 }
 
 const SCALES = ['linear', 'log'] as const;
@@ -117,6 +113,16 @@ export function writeState({ spec, dataset, box, tab, scale }: State): string {
   if (tab !== 'groups') query.set('tab', tab);
   if (scale) query.set('scale', scale);
   return `/query?${query}`;
+}
+
+/** A specification as far as its outside goes: what is in it the console judges, and says where it is wrong. */
+export function parseSpec(text: string): Spec | null {
+  try {
+    const spec: unknown = JSON.parse(text);
+    return typeof spec === 'object' && spec !== null && !Array.isArray(spec) ? (spec as Spec) : null;
+  } catch {
+    return null;
+  }
 }
 
 /** The address of a query on its own. */

@@ -45,7 +45,7 @@ export function StatsStrip({ stats }: { stats: Stats | 'gone' | null }) {
     <footer className="stats" aria-label="What the console received">
       <Count of={(stats.received['otlp'] ?? 0) + (stats.received['xray'] ?? 0)} what="spans" title={`Received since the console started: ${reasons(stats.received)}`} />
       {stats.received['cloudwatch'] !== undefined && <Count of={stats.received['cloudwatch']} what="log lines" title="Received since the console started" />}
-      {stats.received['rollbar'] !== undefined && <Count of={stats.received['rollbar']} what="errors received" title="Received since the console started" />}
+      {stats.received['rollbar'] !== undefined && <Count of={stats.received['rollbar']} what={stats.received['rollbar'] === 1 ? 'error received' : 'errors received'} title="Received since the console started" />}
       <Count of={sum(stats.stored)} what="stored" title={`Committed to disk since then: ${reasons(stats.stored)}`} />
       {sum(stats.duplicates) > 0 && <Count of={sum(stats.duplicates)} what="twice" title={`Had come before, the first copy stays: ${reasons(stats.duplicates)}`} />}
       <Count of={dropped} what="dropped" bad={dropped > 0} title={[reasons(stats.dropped), reasons(stats.refused)].filter(Boolean).join('; ') || 'What could not be kept'} />
