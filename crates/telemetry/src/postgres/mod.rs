@@ -37,6 +37,9 @@
 //! says which session holds it (`postgresql.lock.holder.*`) and links to that session's trace. A deadlock or a
 //! serialization failure is an event with the other's traceparent.
 //!
+//! Behind PgBouncer in transaction mode: [`Mode::Always`], or no traced connections, since the traced pool sets its
+//! constants for a session. (1.18 there breaks sqlx's prepared statements, traced or not.)
+//!
 //! What differs for sampled work in [`Mode::Always`]: statements that refuse a transaction (`VACUUM`,
 //! `CREATE INDEX CONCURRENTLY`) fail with 25001, so they belong on [`Db::pool`]; and a write that is cancelled, or
 //! read as a stream and dropped early, is rolled back. Streams are for reads.
