@@ -2,6 +2,7 @@
 
 mod api;
 pub mod config;
+mod export;
 pub mod forward;
 mod ingest;
 pub mod queries;
@@ -76,9 +77,8 @@ impl Application {
         let stats = Arc::new(Stats::default());
         let store = Store::open(&config.data_dir, config.max_bytes, stats.clone())
             .map_err(|error| BuildError::Store(error.to_string()))?;
-        let columns =
-            Columns::follow(&store.path, store.changes.clone(), config.columns_max_bytes)
-                .map_err(|error| BuildError::Store(error.to_string()))?;
+        let columns = Columns::follow(&store.path, store.changes.clone(), config.columns_max_bytes)
+            .map_err(|error| BuildError::Store(error.to_string()))?;
         let documents = Arc::new(Documents { writer: store.writer.clone(), reader: store.reader.clone() });
         let counters = Arc::new(Counters::default());
         let forward = config.xray_forward.as_ref().map(|to| {
@@ -116,7 +116,8 @@ impl Application {
             rollbar: rollbar::Api::new(Arc::new(store.errors.clone()), store.errors.counters.clone()),
             cloudwatch: cloudwatch::Api::new(Arc::new(store.logs.clone()), store.logs.counters.clone()),
         };
-        let api = Api::new(store, Asked::new(columns), stats, counters.clone(), onward.clone(), &config, addresses);
+        let api =
+            Api::new(store, Asked::new(columns), stats, counters.clone(), onward.clone(), &config, addresses);
 
         let in_bind = |variable, listen: &Listen| {
             let listen = listen.clone();

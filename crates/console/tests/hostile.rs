@@ -3,12 +3,17 @@
 use std::io::Write;
 
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
+use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
+use opentelemetry_proto::tonic::common::v1::{ArrayValue, KeyValueList};
+use opentelemetry_proto::tonic::trace::v1::span::{Event, Link};
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 use prost::Message;
 use serde_json::{Map, Value, json};
 
 use crate::support::{
-    Console, GZIP, JSON, PROTOBUF, TempDir, connect, eventually, export, gzip, read_answer, span, trace_path,
+    Console, GZIP, JSON, PROTOBUF, TempDir, attribute, connect, eventually, export, gzip, read_answer, span,
+    text, trace_path,
 };
 
 #[test]
@@ -176,5 +181,142 @@ fn no_json_and_no_bytes_break_the_receiver() {
     for trace in list["traces"].as_array().unwrap() {
         let trace = console.json(&format!("/api/traces/{}", trace["trace_id"].as_str().unwrap()));
         console::tree::render(&serde_json::from_value(trace).unwrap());
+    }
+}
+
+/// A request with everything in it that OTLP has for spans.
+fn rich_request() -> Vec<u8> {
+    let inner = vec![text("text", "x"), attribute("number", Any::IntValue(-1))];
+    let values = inner.iter().filter_map(|pair| pair.value.clone()).collect();
+    let attributes = vec![
+        text("http.route", "/api/activities/home"),
+        attribute("bool", Any::BoolValue(true)),
+        attribute("double", Any::DoubleValue(f64::NAN)),
+        attribute("bytes", Any::BytesValue(vec![0, 255])),
+        attribute("array", Any::ArrayValue(ArrayValue { values })),
+        attribute("list", Any::KvlistValue(KeyValueList { values: inner })),
+    ];
+    let spans = (1..=20).map(|id| {
+        let mut span = span(id.into(), id, id / 2, "GET", id, 5);
+        span.attributes.clone_from(&attributes);
+        span.trace_state = "vendor=1".to_owned();
+        span.events =
+            vec![Event { name: "exception".to_owned(), attributes: attributes.clone(), ..Event::default() }];
+        span.links = vec![Link {
+            trace_id: vec![1; 16],
+            span_id: vec![2; 8],
+            attributes: attributes.clone(),
+            ..Link::default()
+        }];
+        span
+    });
+    export("rich", spans.collect()).encode_to_vec()
+}
+
+/// What may happen to bytes on their way, or be done to them.
+#[derive(Clone, Debug)]
+enum Harm {
+    Flip(u8),
+    Overwrite(Vec<u8>),
+    Insert(Vec<u8>),
+    Remove(usize),
+    /// Some bytes once more, elsewhere.
+    Repeat(usize, prop::sample::Index),
+    CutOff,
+}
+
+impl Harm {
+    fn any() -> impl Strategy<Value = Self> {
+        // Lengths that lie, in both formats.
+        let lies = prop::sample::select(vec![
+            b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01".to_vec(),
+            b"\x80\x80\x80\x80\x10".to_vec(),
+            b"99999999999999999999".to_vec(),
+            b"-1e999".to_vec(),
+            b"\\ud800".to_vec(),
+            b"[[[[".to_vec(),
+            b"\xc3\x28\0".to_vec(),
+        ]);
+        let bytes = prop_oneof![lies, prop::collection::vec(any::<u8>(), 1..12)];
+        prop_oneof![
+            3 => (0_u8..8).prop_map(|bit| Self::Flip(1 << bit)),
+            2 => bytes.clone().prop_map(Self::Overwrite),
+            2 => bytes.prop_map(Self::Insert),
+            1 => (1_usize..40).prop_map(Self::Remove),
+            1 => (1_usize..200, any::<prop::sample::Index>()).prop_map(|(count, to)| Self::Repeat(count, to)),
+            1 => Just(Self::CutOff),
+        ]
+    }
+
+    fn at(&self, place: prop::sample::Index, body: &mut Vec<u8>) {
+        if body.is_empty() {
+            return;
+        }
+        let at = place.index(body.len());
+        let until = |count: usize| (at + count).min(body.len());
+        match self {
+            Self::Flip(bit) => body[at] ^= bit,
+            Self::Overwrite(bytes) => drop(body.splice(at..until(bytes.len()), bytes.iter().copied())),
+            Self::Insert(bytes) => drop(body.splice(at..at, bytes.iter().copied())),
+            Self::Remove(count) => drop(body.drain(at..until(*count))),
+            Self::Repeat(count, to) => {
+                let again = body[at..until(*count)].to_vec();
+                let to = to.index(body.len());
+                drop(body.splice(to..to, again));
+            }
+            Self::CutOff => body.truncate(at),
+        }
+    }
+}
+
+/// A thousand, the same in every run: real requests in all encodings, harmed before or after packing.
+#[test]
+fn a_thousand_harmed_requests_leave_a_console_that_answers_and_counts_right() {
+    let dir = TempDir::new();
+    let console = Console::start(&dir);
+    let whole = [(PROTOBUF, rich_request()), (JSON, include_bytes!("fixtures/otel-js.json").to_vec())];
+    for (format, body) in &whole {
+        assert_eq!(console.post("/v1/traces", &[*format], body).status, 200);
+    }
+    let harms = || prop::collection::vec((Harm::any(), any::<prop::sample::Index>()), 0..8);
+    let config = ProptestConfig {
+        cases: 1_000,
+        rng_seed: RngSeed::Fixed(5),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    };
+    proptest!(config, |(which in 0..whole.len(), is_packed in any::<bool>(), before in harms(), after in harms())| {
+        let (format, body) = &whole[which];
+        let mut body = body.clone();
+        before.iter().for_each(|(harm, place)| harm.at(*place, &mut body));
+        let mut headers = vec![*format];
+        if is_packed {
+            headers.push(GZIP);
+            body = gzip(&body);
+            after.iter().take(2).for_each(|(harm, place)| harm.at(*place, &mut body));
+        }
+        let answer = console.post("/v1/traces", &headers, &body);
+        prop_assert!(matches!(answer.status, 200 | 400 | 413), "{} {}", answer.status, answer.text());
+    });
+    // It goes on taking spans, adds up what it took, and reads all of it.
+    console.send("after", vec![span(0xabcdef, 1, 0, "after", 0, 1)]);
+    assert_eq!(console.json(&trace_path(0xabcdef))["span_count"], 1);
+    let stats = console.json("/api/stats");
+    let of = |what: &str| stats[what]["otlp"].as_u64().unwrap();
+    assert_eq!(of("received"), of("stored") + of("duplicates") + of("dropped"), "{stats}");
+    assert_eq!(of("stored"), stats["spans"].as_u64().unwrap());
+    assert!(stats["refused_requests"]["undecodable"].as_u64().unwrap() > 200, "{stats}");
+    assert!(of("stored") > 100, "harm that is always found out tests the decoder only: {stats}");
+    let mut before = String::new();
+    loop {
+        let page = console.json(&format!("/api/traces?limit=1000&before={before}"));
+        for trace in page["traces"].as_array().unwrap() {
+            let trace = console.json(&format!("/api/traces/{}", trace["trace_id"].as_str().unwrap()));
+            console::tree::render(&serde_json::from_value(trace).unwrap());
+        }
+        match page["next"].as_str() {
+            Some(next) => next.clone_into(&mut before),
+            None => break,
+        }
     }
 }

@@ -4,7 +4,9 @@
 #![allow(clippy::unwrap_used)]
 
 mod api;
+mod crash;
 mod errors;
+mod export;
 mod grpc;
 mod hostile;
 mod http;

@@ -54,11 +54,7 @@ fn latency_by_user() {
     assert_eq!(rows[0]["group"], json!({"app.user_id": "slow"}));
     assert_eq!(rows[0]["values"]["COUNT"], 10);
     assert_eq!(rows[0]["values"]["P95(duration_ms)"], 100);
-    assert_eq!(
-        rows[0]["exemplars"][0],
-        format!("{:032x}", 100),
-        "the slowest first"
-    );
+    assert_eq!(rows[0]["exemplars"][0], format!("{:032x}", 100), "the slowest first");
     assert_eq!(rows[1]["values"]["P95(duration_ms)"], 1);
     assert_eq!(answer["times"].as_array().unwrap().len(), 12);
     assert_eq!(rows[0]["series"]["COUNT"].as_array().unwrap()[..3], [json!(4), json!(5), json!(1)]);
@@ -150,6 +146,32 @@ fn what_comes_late_twice_or_after_a_restart_counts_once() {
         Some(ask(&console, count.clone())).filter(|answer| answer["behind"] == 0)
     });
     assert_eq!(table(&answer), expect);
+}
+
+#[test]
+fn questions_and_spans_at_the_same_time() {
+    let dir = TempDir::new();
+    let console = Console::start(&dir);
+    let count = |query: Value| ask(&console, query)["rows"][0]["values"]["COUNT"].as_u64().unwrap();
+    std::thread::scope(|scope| {
+        let sender = scope.spawn(|| {
+            for round in 0..40_u64 {
+                let spans =
+                    (0..50).map(|n| of_user(span(round.into(), round * 50 + n + 1, 0, "GET /", n, 1), "u"));
+                let before = count(json!({}));
+                console.send("gateway", spans.filter(|span| span.trace_id != [0; 16]).collect());
+                // What was acknowledged is in the next answer.
+                assert_eq!(count(json!({})), before + if round == 0 { 0 } else { 50 });
+            }
+        });
+        let mut last = 0;
+        while !sender.is_finished() {
+            let now = count(json!({"filters": [{"column": "app.user_id", "op": "=", "value": "u"}]}));
+            assert!(now >= last, "{now} after {last}");
+            last = now;
+        }
+    });
+    assert_eq!(count(json!({})), 39 * 50);
 }
 
 #[test]

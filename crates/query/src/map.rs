@@ -144,14 +144,11 @@ impl Cells {
             ("db.namespace", &mut self.namespace),
         ];
         for (name, cells) in columns {
-            match table.find(name) {
-                Some((column, _)) => {
-                    segment.codes(column, cells);
-                }
-                None => {
-                    cells.clear();
-                    cells.resize(segment.rows(), MISSING);
-                }
+            if let Some((column, _)) = table.find(name) {
+                segment.codes(column, cells);
+            } else {
+                cells.clear();
+                cells.resize(segment.rows(), MISSING);
             }
         }
     }

@@ -8,11 +8,16 @@ const TRACEPARENT: &str = "traceparent: 00-6b01818ce2d927644bba900a3fbf6eec-00f0
 async fn an_error_and_a_panic_are_answered_with_their_trace() {
     let server = start(&Settings { debug_routes: true, ..settings() }, Ready::new(), echo);
     for path in ["/debug/error", "/debug/panic"] {
-        let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{TRACEPARENT}\r\n\r\n");
+        let request =
+            format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{TRACEPARENT}\r\n\r\n");
         let answer = server.raw(&request).await;
         assert_eq!((answer.status, answer.kind().as_str()), (500, "internal"), "{path}: {}", answer.body);
         assert!(answer.head.contains("content-type: application/problem+json"), "{}", answer.head);
-        assert!(answer.head.contains("traceresponse: 00-6b01818ce2d927644bba900a3fbf6eec-"), "{}", answer.head);
+        assert!(
+            answer.head.contains("traceresponse: 00-6b01818ce2d927644bba900a3fbf6eec-"),
+            "{}",
+            answer.head
+        );
         assert!(answer.body.contains(r#""trace_id":"6b01818ce2d927644bba900a3fbf6eec""#), "{}", answer.body);
         assert!(!answer.body.contains("forty-two") && !answer.body.contains("index"), "{}", answer.body);
     }

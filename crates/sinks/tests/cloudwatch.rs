@@ -100,10 +100,7 @@ fn put(kept: &mut Vec<(i64, String)>, events: &[Value]) -> Reply {
         info.insert("tooOldLogEventEndIndex".to_owned(), too_old.into());
     }
     info.extend(too_new.map(|start| ("tooNewLogEventStartIndex".to_owned(), start.into())));
-    match info.is_empty() {
-        true => ok(),
-        false => answer(200, &json!({ "rejectedLogEventsInfo": info })),
-    }
+    if info.is_empty() { ok() } else { answer(200, &json!({ "rejectedLogEventsInfo": info })) }
 }
 
 const OLD: i64 = 1_000_000;
@@ -147,7 +144,7 @@ fn only(logs: &Logs) -> Report {
     reports.remove(0)
 }
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 #[test]
 fn group_and_stream_are_made_when_they_are_missing() {

@@ -3,11 +3,11 @@
 // The lint knows test functions, not their helpers.
 #![allow(clippy::unwrap_used)]
 
+#[path = "../../xray/tests/json_schema.rs"]
+mod json_schema;
 #[allow(dead_code)] // shared with the tests of delivery, which use all of it
 #[path = "../../delivery/tests/receiver.rs"]
 mod receiver;
-#[path = "../../xray/tests/json_schema.rs"]
-mod json_schema;
 
 #[cfg(feature = "aws")]
 mod cloudwatch;

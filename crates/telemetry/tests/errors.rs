@@ -20,29 +20,30 @@ fn routes(_: u16, app: &mut ServiceConfig) {
         telemetry::current::set_user("u-1", Some("ana"));
         let error = StoreError::Read(io::Error::other("disk"));
         tracing::error!(error = &error as &dyn std::error::Error, password = "x", "request failed");
-        HttpResponse::InternalServerError()
+        HttpResponse::InternalServerError().finish()
     }))
     .service(web::resource("/errors/{n}/warned").get(async || {
         tracing::warn!(upstream = "users", "upstream cannot be reached");
-        HttpResponse::BadGateway()
+        HttpResponse::BadGateway().finish()
     }))
-    .service(web::resource("/errors/{n}/silent").get(async || HttpResponse::ServiceUnavailable()))
+    .service(web::resource("/errors/{n}/silent").get(async || HttpResponse::ServiceUnavailable().finish()))
     .service(web::resource("/errors/{n}/told").get(async || {
         tracing::warn!("upstream failed");
         telemetry::current::cause_is_told();
-        HttpResponse::BadGateway()
+        HttpResponse::BadGateway().finish()
     }))
     .service(web::resource("/errors/{n}/fine").get(async || {
         tracing::warn!("a warning that nobody asked for");
         tracing::warn!(target: telemetry::ROLLBAR, "Hello World!");
-        HttpResponse::Ok()
+        HttpResponse::Ok().finish()
     }))
     .service(web::resource("/errors/{n}/panic").get(fall_over));
 }
 
 async fn fall_over() -> HttpResponse {
-    let nothing: Option<StatusCode> = None;
-    HttpResponse::new(nothing.expect("somebody asked for a panic"))
+    // A status that HTTP does not have.
+    let status = StatusCode::from_u16(1_000).ok();
+    HttpResponse::new(status.expect("somebody asked for a panic"))
 }
 
 async fn ask(server: &Server, path: &str, headers: &[&str]) -> Response {

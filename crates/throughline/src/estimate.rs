@@ -4,6 +4,7 @@
 //! give: lists change, and a discount is nobody's business but its owner's.
 
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -71,7 +72,6 @@ pub(crate) fn run(options: &Options) -> ExitCode {
     }
     let month = month(options);
     let text = if options.json { format!("{}\n", to_json(options, &month)) } else { table(options, &month) };
-    use std::io::Write as _;
     let _ = std::io::stdout().lock().write_all(text.as_bytes());
     ExitCode::SUCCESS
 }

@@ -1,7 +1,7 @@
 #![doc = include_str!("../README.md")]
 
-mod estimate;
 mod doctor;
+mod estimate;
 mod health;
 mod http;
 mod load;

@@ -2,6 +2,7 @@
 
 mod access;
 mod errors;
+mod jaeger;
 mod logs;
 mod queries;
 mod query;
@@ -123,6 +124,17 @@ pub(crate) fn routes(app: &mut ServiceConfig, api: Api, access: Access, vendors:
             .route("/api/traces", web::get().to(traces::list))
             .route("/api/traces/stream", web::get().to(stream::follow))
             .route("/api/traces/{trace_id}", web::get().to(traces::show))
+            .route("/api/traces/{trace_id}/otlp", web::get().to(traces::as_otlp))
+            .route("/api/services", web::get().to(jaeger::services))
+            .service(
+                web::scope("/jaeger/api")
+                    .route("/services", web::get().to(jaeger::services))
+                    .route("/services/{service}/operations", web::get().to(jaeger::operations))
+                    .route("/operations", web::get().to(jaeger::operations_of))
+                    .route("/traces", web::get().to(jaeger::find))
+                    .route("/traces/{trace_id}", web::get().to(jaeger::trace))
+                    .route("/dependencies", web::get().to(jaeger::dependencies)),
+            )
             .route("/api/traces/{trace_id}/spans/{span_id}", web::get().to(traces::show_span))
             .route("/api/xray/traces/{trace_id}", web::get().to(self::xray::documents))
             .route("/api/query", web::post().to(query::run))

@@ -14,6 +14,7 @@ use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
 use super::Api;
+use crate::export::as_text;
 use crate::query::Columns;
 use crate::store::now;
 
@@ -106,6 +107,29 @@ impl Asked {
         let columns = self.columns.clone();
         spawn_blocking(move || question(&columns.read())).await.map_err(ended)
     }
+
+    /// The most frequent values of a column.
+    pub(super) async fn values(
+        &self,
+        column: String,
+        dataset: Option<String>,
+        limit: usize,
+    ) -> Result<Vec<String>, Problem> {
+        let values =
+            self.ask(move |table| query::values(table, &column, "", dataset.as_deref(), limit)).await?;
+        // A column that nobody has sent yet has no values.
+        Ok(values.unwrap_or_default().into_iter().map(|found| as_text(&json!(found.value))).collect())
+    }
+
+    /// Unix seconds.
+    pub(super) async fn service_map(&self, start: u64, end: u64) -> Result<ServiceMap, Problem> {
+        if start > end {
+            return Err(Problem::bad_request("start: is after end"));
+        }
+        let spec = Spec::parse(&json!({ "start_time": start, "end_time": end })).map_err(invalid)?;
+        let window = Window::of(&spec, end);
+        self.ask(move |table| query::service_map(table, &window)).await
+    }
 }
 
 impl Question {
@@ -156,7 +180,7 @@ fn invalid(error: SpecError) -> Problem {
 }
 
 /// Unix seconds; one more than now, so that what has just arrived is before it.
-fn now_seconds() -> u64 {
+pub(super) fn now_seconds() -> u64 {
     (now() / 1_000_000_000) as u64 + 1
 }
 
@@ -217,10 +241,5 @@ pub(super) async fn service_map(api: Data<Api>, query: Query<MapQuery>) -> Resul
     let MapQuery { start, end } = query.into_inner();
     let end = end.unwrap_or_else(now_seconds);
     let start = start.unwrap_or(end.saturating_sub(DEFAULT_RANGE));
-    if start > end {
-        return Err(Problem::bad_request("start: is after end"));
-    }
-    let spec = Spec::parse(&json!({ "start_time": start, "end_time": end })).map_err(invalid)?;
-    let window = Window::of(&spec, end);
-    Ok(Json(api.asked.ask(move |table| query::service_map(table, &window)).await?))
+    Ok(Json(api.asked.service_map(start, end).await?))
 }

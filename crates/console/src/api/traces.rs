@@ -6,18 +6,21 @@ use actix_web::http::header::CONTENT_TYPE;
 use actix_web::web::{Bytes, Data, Json, Path, Query};
 use futures::{StreamExt, stream};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use service::Problem;
 use xray::id::{SpanId, TraceId};
 
 use super::{Api, set, unreadable};
+use crate::export::otlp;
 use crate::store::{Cursor, Filter, Found, Page, ReadError, TraceHead};
-use crate::wire::{Source, Traces};
+use crate::wire::{Source, Span, Trace, Traces};
 
 const DEFAULT_LIMIT: usize = 50;
 const MAX_LIMIT: usize = 1_000;
 /// Spans read and sent at a time: what a trace of any size takes in memory, some hundred kilobytes.
 const CHUNK: usize = 256;
+/// Of a trace that is given in another form; about 200 MB on the way.
+const MAX_EXPORTED_SPANS: usize = 100_000;
 
 #[derive(Deserialize)]
 pub(super) struct ListQuery {
@@ -117,6 +120,40 @@ pub(super) async fn show_span(api: Data<Api>, ids: Path<(String, String)>) -> Re
         Some(span) => Ok(HttpResponse::Ok().insert_header((CONTENT_TYPE, "application/json")).body(span)),
         None => Err(Problem::not_found("this span has not arrived")),
     }
+}
+
+/// The whole trace, for forms that are made of it at once. Bounded, as it stands in memory several times over.
+pub(super) async fn read_trace(api: &Api, id: TraceId) -> Result<Trace, Problem> {
+    let found = match api.reader.trace(id).await.map_err(|error| unreadable(&error))? {
+        TraceHead::Found(found) => found,
+        TraceHead::Pruned(at) => return Err(gone(at)),
+        TraceHead::Unknown => return Err(Problem::not_found("no span of this trace has arrived")),
+    };
+    let Found { start, duration, pruned, trace, mut rows, sources } = found;
+    rows.truncate(MAX_EXPORTED_SPANS);
+    let mut json = vec![b'['];
+    json.extend(api.reader.spans(id, trace, rows, false, true).await.map_err(|error| unreadable(&error))?);
+    json.push(b']');
+    let spans: Vec<Span> = serde_json::from_slice(&json).map_err(|error| {
+        tracing::error!(%error, "a stored span is not what the API says");
+        Problem::unavailable("a stored span cannot be read")
+    })?;
+    Ok(Trace {
+        trace_id: id.to_w3c(),
+        xray_trace_id: id.to_string(),
+        start_unix_nano: start,
+        duration_nano: duration,
+        span_count: spans.len() as u64,
+        pruned_unix_nano: pruned,
+        sources: Source::of(sources).to_vec(),
+        spans,
+    })
+}
+
+/// As OTLP's JSON, to keep as a file or to send to any receiver.
+pub(super) async fn as_otlp(api: Data<Api>, id: Path<String>) -> Result<Json<Value>, Problem> {
+    let id = parse_trace_id(&id)?;
+    Ok(Json(otlp::request(&read_trace(&api, id).await?)))
 }
 
 pub(super) fn parse_trace_id(text: &str) -> Result<TraceId, Problem> {

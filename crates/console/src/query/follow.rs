@@ -86,7 +86,7 @@ impl Follower {
             let spans: Vec<SpanCells> = self
                 .connection
                 .prepare_cached(&sql)?
-                .query_map([self.last], |row| read(row))?
+                .query_map([self.last], read)?
                 .collect::<Result<_, _>>()?;
             self.append(&spans)?;
             let Some(last) = spans.last() else { return Ok(()) };
@@ -128,25 +128,23 @@ impl Follower {
                 // Codes are others now; the cells are read again below.
                 self.origins.clear();
             }
-            let origin = match self.origins.get(&span.origin) {
-                Some(origin) => origin,
-                None => {
-                    let cells = match origins.get(&span.origin) {
-                        Some(cells) => cells,
-                        None => {
-                            let cells = self.origin(span.origin)?;
-                            origins.entry(span.origin).or_insert(cells)
-                        }
-                    };
-                    let codes = cells
-                        .iter()
-                        .filter_map(|(name, value)| {
-                            let column = table.column(name)?;
-                            Some((column, table.code(column, value.as_ref())))
-                        })
-                        .collect();
-                    self.origins.entry(span.origin).or_insert(codes)
-                }
+            let origin = if let Some(origin) = self.origins.get(&span.origin) {
+                origin
+            } else {
+                let cells = if let Some(cells) = origins.get(&span.origin) {
+                    cells
+                } else {
+                    let cells = self.origin(span.origin)?;
+                    origins.entry(span.origin).or_insert(cells)
+                };
+                let codes = cells
+                    .iter()
+                    .filter_map(|(name, value)| {
+                        let column = table.column(name)?;
+                        Some((column, table.code(column, value.as_ref())))
+                    })
+                    .collect();
+                self.origins.entry(span.origin).or_insert(codes)
             };
             row::set(&mut table, span, origin);
         }

@@ -75,15 +75,12 @@ impl Words {
                 Some(term) => (&mut without, term),
                 None => (&mut with, rest),
             };
-            let (term, is_phrase, after) = match term.strip_prefix('"') {
-                Some(term) => {
-                    let (term, after) = term.split_once('"').unwrap_or((term, ""));
-                    (term, true, after)
-                }
-                None => {
-                    let end = term.find(char::is_whitespace).unwrap_or(term.len());
-                    (&term[..end], false, &term[end..])
-                }
+            let (term, is_phrase, after) = if let Some(term) = term.strip_prefix('"') {
+                let (term, after) = term.split_once('"').unwrap_or((term, ""));
+                (term, true, after)
+            } else {
+                let end = term.find(char::is_whitespace).unwrap_or(term.len());
+                (&term[..end], false, &term[end..])
             };
             // Without a letter or a digit there is no word, and FTS5 would find nothing.
             if term.contains(char::is_alphanumeric) {

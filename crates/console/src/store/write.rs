@@ -29,7 +29,7 @@ const KNOWN_ORIGINS: usize = 1_024;
 /// Pruning stops this far below the cap, so that it is not due again at once.
 const PRUNE_SLACK: u64 = 64;
 /// How often it is looked for events that nobody sees any more.
-const SWEEP_EVERY: Duration = Duration::from_secs(60);
+const SWEEP_EVERY: Duration = Duration::from_mins(1);
 
 /// Services that a summary names; a trace of more shows the first ones.
 const LISTED_SERVICES: usize = 100;
@@ -237,7 +237,7 @@ impl Thread {
             // A failed transaction answers nobody: the dropped senders read as `Overloaded`.
             match self.write(group) {
                 Ok(()) if std::mem::take(&mut self.is_failing) => {
-                    tracing::info!("the store takes data again")
+                    tracing::info!("the store takes data again");
                 }
                 Ok(()) => {}
                 Err(error) => {

@@ -133,9 +133,15 @@ fn call(function: Function, arguments: &[Node], row: &Row<'_>) -> Option<Value> 
             }
             Some(Value::Str(text.into()))
         }
-        Function::StartsWith => texts(value(0), value(1), |text, part| text.starts_with(part)),
-        Function::EndsWith => texts(value(0), value(1), |text, part| text.ends_with(part)),
-        Function::Contains => texts(value(0), value(1), |text, part| text.contains(part)),
+        Function::StartsWith => {
+            Some(texts(value(0).as_ref(), value(1).as_ref(), |text, part| text.starts_with(part)))
+        }
+        Function::EndsWith => {
+            Some(texts(value(0).as_ref(), value(1).as_ref(), |text, part| text.ends_with(part)))
+        }
+        Function::Contains => {
+            Some(texts(value(0).as_ref(), value(1).as_ref(), |text, part| text.contains(part)))
+        }
         Function::ToLower => Some(Value::Str(value(0)?.as_ref().text()?.to_lowercase().into())),
         Function::Length => {
             let (text, unit) = (value(0)?, value(1));
@@ -166,11 +172,11 @@ fn fold(arguments: &[Node], row: &Row<'_>, add: fn(f64, f64) -> f64) -> Option<V
     Value::float(result)
 }
 
-fn texts(text: Option<Value>, part: Option<Value>, holds: fn(&str, &str) -> bool) -> Option<Value> {
+fn texts(text: Option<&Value>, part: Option<&Value>, holds: fn(&str, &str) -> bool) -> Value {
     let (Some(Value::Str(text)), Some(Value::Str(part))) = (text, part) else {
-        return Some(Value::Bool(false));
+        return Value::Bool(false);
     };
-    Some(Value::Bool(holds(&text, &part)))
+    Value::Bool(holds(text, part))
 }
 
 /// `10 - 20`; below and above the given ends `< 0` and `>= 100`.

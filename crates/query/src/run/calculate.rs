@@ -9,7 +9,7 @@ use super::concurrency::Intervals;
 use super::groups::NONE;
 use super::heatmap::Bins;
 use super::select::Selected;
-use crate::spec::{CalculationOp, Spec, SpecError};
+use crate::spec::{CalculationOp, Spec};
 
 pub(crate) type Numbers = Vec<Option<f64>>;
 
@@ -25,13 +25,13 @@ pub(crate) struct Calculator<'a> {
 
 impl Calculator<'_> {
     /// By calculation, then by cell.
-    pub(crate) fn values(&self, cells: &[u32], count: usize) -> Result<Vec<Numbers>, SpecError> {
+    pub(crate) fn values(&self, cells: &[u32], count: usize) -> Vec<Numbers> {
         let is_stepwise = |op| {
             use CalculationOp::{Concurrency, RateAvg, RateMax, RateSum};
             matches!(op, Concurrency | RateAvg | RateMax | RateSum)
         };
         let stepwise = self.spec.calculations.iter().any(|calculation| is_stepwise(calculation.op));
-        let series = if stepwise { self.series(cells, count)? } else { Vec::new() };
+        let series = if stepwise { self.series(cells, count) } else { Vec::new() };
         let mut percentiles = self.percentiles(cells, count);
         let values = self.spec.calculations.iter().enumerate().map(|(place, calculation)| {
             let over_steps = |reduce: fn(&[Option<f64>]) -> Option<f64>| {
@@ -46,11 +46,11 @@ impl Calculator<'_> {
                 _ => percentiles.remove(&place).unwrap_or_else(|| self.plain(place, cells, count)),
             }
         });
-        Ok(values.collect())
+        values.collect()
     }
 
     /// By calculation, then by cell and step.
-    pub(crate) fn series(&self, cells: &[u32], count: usize) -> Result<Vec<Numbers>, SpecError> {
+    pub(crate) fn series(&self, cells: &[u32], count: usize) -> Vec<Numbers> {
         let steps = self.steps.count;
         let in_step: Vec<u32> = cells
             .iter()
@@ -59,7 +59,7 @@ impl Calculator<'_> {
             .collect();
         let mut percentiles = self.percentiles(&in_step, count * steps);
         let series = self.spec.calculations.iter().enumerate().map(|(place, calculation)| {
-            let rates = |op| differences(self.plain_of(op, place, &in_step, count * steps), steps);
+            let rates = |op| differences(&self.plain_of(op, place, &in_step, count * steps), steps);
             match calculation.op {
                 CalculationOp::Concurrency => self.concurrency(place, cells, count),
                 CalculationOp::RateAvg => rates(CalculationOp::Avg),
@@ -69,7 +69,7 @@ impl Calculator<'_> {
                 _ => percentiles.remove(&place).unwrap_or_else(|| self.plain(place, &in_step, count * steps)),
             }
         });
-        Ok(series.collect())
+        series.collect()
     }
 
     /// Of HEATMAPs: by calculation, cell and bin, over the whole window.
@@ -161,7 +161,7 @@ fn total(numbers: &[Option<f64>]) -> Option<f64> {
 }
 
 /// From one step that has a number to the next that has one; the first has none to differ from.
-fn differences(numbers: Numbers, steps: usize) -> Numbers {
+fn differences(numbers: &[Option<f64>], steps: usize) -> Numbers {
     let mut differences = vec![None; numbers.len()];
     for (numbers, differences) in numbers.chunks(steps).zip(differences.chunks_mut(steps)) {
         let mut before = None;

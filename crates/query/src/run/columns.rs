@@ -19,6 +19,7 @@ const NANOS_PER_MS: f64 = 1e6;
 type Called = HashMap<u64, i64, MixState>;
 
 /// Looked up once, then known by their places.
+#[expect(clippy::struct_field_names, reason = "`all` would say less")]
 pub(crate) struct Columns<'t> {
     table: &'t Table,
     columns: Vec<Column<'t>>,

@@ -76,7 +76,7 @@ pub fn run(table: &Table, spec: &Spec, options: &Options) -> Result<Answer, Spec
     check_size(spec, group_count, steps.count, options)?;
 
     // All groups, to choose those that are shown.
-    let by_group = calculator.values(&selected.group_of, group_count)?;
+    let by_group = calculator.values(&selected.group_of, group_count);
     let of_group =
         |group: usize| -> Vec<Option<f64>> { by_group.iter().map(|numbers| numbers[group]).collect() };
     let mut shown: Vec<usize> = (0..group_count)
@@ -101,7 +101,7 @@ pub fn run(table: &Table, spec: &Spec, options: &Options) -> Result<Answer, Spec
     let place_of: Vec<u32> = selected.group_of.iter().map(|group| shown_place[*group as usize]).collect();
     let exemplars = selected.exemplars(&place_of, shown.len(), EXEMPLARS);
     let histograms = calculator.histograms(&place_of, shown.len());
-    let series = if options.disable_series { None } else { Some(calculator.series(&place_of, shown.len())?) };
+    let series = if options.disable_series { None } else { Some(calculator.series(&place_of, shown.len())) };
 
     let result_keys: Arc<[String]> = result_keys(spec).into();
     let series_keys: Arc<[String]> = series_keys(spec).into();
@@ -126,13 +126,13 @@ pub fn run(table: &Table, spec: &Spec, options: &Options) -> Result<Answer, Spec
         if options.disable_totals {
             return Ok(Totals::default());
         }
-        let numbers: Vec<_> = calculator.values(cells_of, 1)?.iter().map(|numbers| numbers[0]).collect();
+        let numbers: Vec<_> = calculator.values(cells_of, 1).iter().map(|numbers| numbers[0]).collect();
         let histograms = calculator.histograms(cells_of, 1);
         let values = Keyed { keys: result_keys.clone(), values: cells(spec, &numbers, &histograms, 0) };
         let series = if options.disable_series || !has_series {
             Keyed::default()
         } else {
-            let series = calculator.series(cells_of, 1)?;
+            let series = calculator.series(cells_of, 1);
             Keyed { keys: series_keys.clone(), values: series_of(spec, &series, 0, steps.count) }
         };
         Ok(Totals { values, series })

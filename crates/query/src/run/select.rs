@@ -183,12 +183,11 @@ impl<'t> Selected<'t> {
     pub(crate) fn exemplars(&self, cells: &[u32], count: usize, most: usize) -> Vec<Vec<Value>> {
         let mut found: Vec<Vec<(i64, [u8; 16])>> = vec![Vec::new(); count];
         for (segment, begin, end) in self.runs() {
-            for place in begin..end {
-                let cell = cells[place];
+            for (cell, row) in cells[begin..end].iter().copied().zip(&self.rows[begin..end]) {
                 if cell == NONE {
                     continue;
                 }
-                let row = self.rows[place] as usize;
+                let row = *row as usize;
                 let duration = segment.durations()[row];
                 let best = &mut found[cell as usize];
                 if best.len() == most && best[most - 1].0 >= duration {

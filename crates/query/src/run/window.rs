@@ -44,6 +44,7 @@ impl Window {
     }
 
     /// The same window `seconds` earlier.
+    #[must_use]
     pub fn earlier(&self, seconds: u64) -> Self {
         let start = self.start.saturating_sub(seconds);
         Self { start, end: self.end.saturating_sub(seconds), granularity: self.granularity }

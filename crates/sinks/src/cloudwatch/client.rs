@@ -57,7 +57,7 @@ pub fn read_back(destination: &Destination, names: &Names, text: &str) -> Result
             .log_group_name(&destination.group)
             .log_stream_name(destination.stream.expand(names))
             .start_from_head(false);
-        let output = runtime.block_on(call.send()).map_err(|error| Problem::of(error).text)?;
+        let output = runtime.block_on(call.send()).map_err(|error| Problem::of(&error).text)?;
         Ok(output.events().iter().any(|event| event.message().is_some_and(|it| it.contains(text))))
     })
 }
@@ -160,7 +160,7 @@ async fn put_once(
     let events: Vec<_> = attempt.payloads().flat_map(|payload| events(&payload.body)).map(event).collect();
     let count = events.len() as u64;
     let call = client.put_log_events().log_group_name(&to.group).log_stream_name(stream);
-    let output = call.set_log_events(Some(events)).send().await.map_err(Problem::of)?;
+    let output = call.set_log_events(Some(events)).send().await.map_err(|error| Problem::of(&error))?;
     let rejected = output.rejected_log_events_info().map(|info| rejected(info, count));
     let (rejected, message) = rejected.unwrap_or_default();
     // What cannot be read again is lost as well; it never happened.
@@ -201,10 +201,14 @@ async fn create(client: &Client, to: &Destination, stream: &str) -> Result<Optio
         answer => return answer.map(|()| None),
     }
     let group = client.create_log_group().log_group_name(&to.group).send().await;
-    let warning = match (group.map_err(Problem::of), to.retention_days) {
+    let warning = match (group.map_err(|error| Problem::of(&error)), to.retention_days) {
         (Ok(_), Some(days)) => {
             let call = client.put_retention_policy().log_group_name(&to.group).retention_in_days(days);
-            call.send().await.map_err(Problem::of).err().map(|it| format!("no retention: {}", it.text))
+            call.send()
+                .await
+                .map_err(|error| Problem::of(&error))
+                .err()
+                .map(|it| format!("no retention: {}", it.text))
         }
         (Err(problem), _) if !problem.is(EXISTS) => return Err(problem),
         _ => None,
@@ -214,7 +218,7 @@ async fn create(client: &Client, to: &Destination, stream: &str) -> Result<Optio
 
 async fn create_stream(client: &Client, to: &Destination, stream: &str) -> Result<(), Problem> {
     let call = client.create_log_stream().log_group_name(&to.group).log_stream_name(stream);
-    match call.send().await.map_err(Problem::of) {
+    match call.send().await.map_err(|error| Problem::of(&error)) {
         Err(problem) if !problem.is(EXISTS) => Err(problem),
         _ => Ok(()),
     }
@@ -233,7 +237,7 @@ struct Problem {
 }
 
 impl Problem {
-    fn of<E>(error: SdkError<E, HttpResponse>) -> Self
+    fn of<E>(error: &SdkError<E, HttpResponse>) -> Self
     where
         E: ProvideErrorMetadata + Error + 'static,
     {
@@ -247,7 +251,7 @@ impl Problem {
             (Some(code), Some(status)) => format!("{status} {code}: {}", error.message().unwrap_or_default()),
             (None, Some(status)) => format!("{status} without a reason"),
             // The chain ends with what happened: a name that is not known, a connection that was refused, no credentials.
-            _ => chain(&error),
+            _ => chain(error),
         };
         Self { code, status, after, text }
     }

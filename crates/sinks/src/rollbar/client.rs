@@ -212,7 +212,7 @@ impl Shared {
     fn work(&self, encoder: &Encoder, inbox: &Receiver<Job>) {
         loop {
             match inbox.recv_timeout(TICK) {
-                Ok(Job::Item(item)) => self.offer(encoder, *item),
+                Ok(Job::Item(item)) => self.offer(encoder, &item),
                 Ok(Job::Browser(data)) => self.offer_browser(&encoder.relayed(data)),
                 Ok(Job::Flush(done, last)) => {
                     if last {
@@ -233,11 +233,11 @@ impl Shared {
     fn summarise(&self, encoder: &Encoder, items: Vec<Item>) {
         for item in items {
             lock(&self.counts).summaries += 1;
-            self.offer(encoder, item);
+            self.offer(encoder, &item);
         }
     }
 
-    fn offer(&self, encoder: &Encoder, item: Item) {
+    fn offer(&self, encoder: &Encoder, item: &Item) {
         self.resolving.store(item.backtrace.is_some(), Ordering::Relaxed);
         let body = bytes::Bytes::from(encoder.item(item));
         self.resolving.store(false, Ordering::Relaxed);

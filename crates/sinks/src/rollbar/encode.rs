@@ -39,7 +39,7 @@ impl Encoder {
         &self.config.destinations
     }
 
-    pub(super) fn item(&self, item: Item) -> Vec<u8> {
+    pub(super) fn item(&self, item: &Item) -> Vec<u8> {
         let text = |text: &str| self.scrubber.text(text);
         let mut data = Map::new();
         data.insert("environment".to_owned(), cut(&self.config.environment, MAX_ENVIRONMENT).into());
@@ -64,9 +64,9 @@ impl Encoder {
         if let Some(person) = &item.person {
             data.insert("person".to_owned(), self.person(person));
         }
-        data.insert("attributes".to_owned(), attributes(&item));
-        data.insert("custom".to_owned(), self.custom(&item));
-        data.insert("body".to_owned(), self.body(&item));
+        data.insert("attributes".to_owned(), attributes(item));
+        data.insert("custom".to_owned(), self.custom(item));
+        data.insert("body".to_owned(), self.body(item));
         fit(json!({ "data": data }))
     }
 
@@ -317,7 +317,7 @@ fn shorten_strings(value: &mut Value, most: usize, key: &str) {
         }
         Value::Array(items) => items.iter_mut().for_each(|item| shorten_strings(item, most, key)),
         Value::Object(members) => {
-            members.iter_mut().for_each(|(key, value)| shorten_strings(value, most, key))
+            members.iter_mut().for_each(|(key, value)| shorten_strings(value, most, key));
         }
         _ => {}
     }

@@ -147,7 +147,7 @@ impl Scrubber {
         let key = normalised(key);
         WHOLE.contains(&key.as_str())
             || PARTS.iter().any(|part| key.contains(part))
-            || self.keys.iter().any(|known| *known == key)
+            || self.keys.contains(&key)
     }
 
     fn is_secret_parameter(&self, name: &str) -> bool {

@@ -135,7 +135,7 @@ impl<T: Future> Future for Hearing<T> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<T::Output> {
         let this = self.project();
-        let _placed = Placed::new(this.slot);
+        let _placed = Placed::new(this.slot.as_ref());
         this.inner.poll(cx)
     }
 }
@@ -145,7 +145,7 @@ impl<T: Stream> Stream for Hearing<T> {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Option<T::Item>> {
         let this = self.project();
-        let _placed = Placed::new(this.slot);
+        let _placed = Placed::new(this.slot.as_ref());
         this.inner.poll_next(cx)
     }
 }
@@ -154,8 +154,8 @@ impl<T: Stream> Stream for Hearing<T> {
 struct Placed(Option<Slot>);
 
 impl Placed {
-    fn new(slot: &Option<Slot>) -> Self {
-        Self(HEARING.replace(slot.clone()))
+    fn new(slot: Option<&Slot>) -> Self {
+        Self(HEARING.replace(slot.cloned()))
     }
 }
 

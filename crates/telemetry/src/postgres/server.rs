@@ -112,12 +112,13 @@ async fn ask(connection: &mut PgConnection) -> Result<bool, Missing> {
         }
     }
     if version < 150_000 {
-        return match row.get("superuser") {
-            true => Ok(false),
-            false => missing(
+        return if row.get("superuser") {
+            Ok(false)
+        } else {
+            missing(
                 "this Postgres lets superusers only ask for plans",
                 "15 and later can grant it to a role".to_owned(),
-            ),
+            )
         };
     }
     let grants = sqlx::query(GRANTS).persistent(false).fetch_one(connection).await.map_err(failed)?;

@@ -271,7 +271,7 @@ async fn a_prepared_statement_brings_a_plan_each_time() {
                 .fetch_one(db.pool())
                 .await
                 .unwrap();
-        assert_eq!(prepared, if mode == Mode::Always { 1 } else { 0 });
+        assert_eq!(prepared, i64::from(mode == Mode::Always));
     }
 }
 

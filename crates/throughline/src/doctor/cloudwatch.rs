@@ -15,19 +15,19 @@ const DEADLINE: Duration = Duration::from_secs(10);
 const READ_BACK: Duration = Duration::from_secs(15);
 const ACTIONS: &str = "logs:CreateLogStream and logs:PutLogEvents (and logs:CreateLogGroup, logs:PutRetentionPolicy for a new group)";
 
-pub(super) fn examine(config: &Config, destination: &Destination) -> Vec<Finding> {
+pub(super) fn examine(destination: &Destination) -> Vec<Finding> {
     let mut examination = Examination::of(destination.name.as_str());
-    let _ended = look(&mut examination, config, destination);
+    let _ended = look(&mut examination, destination);
     examination.findings
 }
 
-fn look(examination: &mut Examination, config: &Config, destination: &Destination) -> Option<()> {
+fn look(examination: &mut Examination, destination: &Destination) -> Option<()> {
     let url = destination.endpoint.clone().unwrap_or_else(|| aws_url(&destination.region));
     reach(examination, &url)?;
     let names =
         Names { service: "throughline-doctor".to_owned(), instance: "probe".to_owned(), ..Names::default() };
     let probe = Probe::new();
-    examination.note("line", write(config, destination, &names, &probe.trace_id))?;
+    examination.note("line", write(destination, &names, &probe.trace_id))?;
     let end = Instant::now() + READ_BACK;
     let read = loop {
         match read_back(destination, &names, &probe.trace_id) {
@@ -55,18 +55,12 @@ fn look(examination: &mut Examination, config: &Config, destination: &Destinatio
     examination.note("read back", read)
 }
 
-fn write(
-    config: &Config,
-    destination: &Destination,
-    names: &Names,
-    trace_id: &str,
-) -> Result<String, Trouble> {
+fn write(destination: &Destination, names: &Names, trace_id: &str) -> Result<String, Trouble> {
     let config = Config {
         destinations: vec![destination.clone()],
         schedule_delay: Duration::from_millis(1),
         // A probe that does not arrive is no line that anybody waits for.
         spool: None,
-        ..config.clone()
     };
     let failed = |problem: &str| Trouble::new(problem, "look at the way to this address");
     let logs = Logs::start(&config, names).map_err(|error| failed(&error.to_string()))?;

@@ -70,7 +70,7 @@ pub(crate) fn run(options: &Options, env: Env) -> ExitCode {
         (Some(What::Trace(options)), Ok(env)) => follow(options, &env),
         (None, Ok(env)) => {
             let findings = if options.deploy { deploy(&env) } else { examine(&env) };
-            print(options.json, &findings)
+            Ok(print(options.json, &findings))
         }
     };
     match outcome {
@@ -115,7 +115,7 @@ fn examine(env: &Env) -> Vec<Finding> {
     }
     if let Some(lines) = &lines {
         for destination in &lines.destinations {
-            tasks.push(Box::new(move || cloudwatch::examine(lines, destination)));
+            tasks.push(Box::new(move || cloudwatch::examine(destination)));
         }
     }
     tasks.push(Box::new(move || postgres::examine(env).unwrap_or_default()));
@@ -188,7 +188,8 @@ fn find_console(asker: &Asker, env: &Env) -> (Env, Option<Console>, Vec<Finding>
     };
     examination.note("console", Ok(url.clone()));
     let mut env = env.clone();
-    let address = |name: &str| stats[name].as_str().map(str::to_owned);
+    // A console that listens everywhere answers at this machine's own address.
+    let address = |name: &str| stats[name].as_str().map(|it| it.replace("0.0.0.0:", "127.0.0.1:"));
     let known = [
         ("CONSOLE_OTLP_ENDPOINT", address("otlp_http").map(|it| format!("http://{it}"))),
         ("CONSOLE_ROLLBAR_ENDPOINT", Some(url.clone())),
@@ -233,14 +234,14 @@ fn follow(options: &TraceOptions, env: &Env) -> anyhow::Result<bool> {
     Ok(breaks.is_empty())
 }
 
-fn print(as_json: bool, findings: &[Finding]) -> anyhow::Result<bool> {
+fn print(as_json: bool, findings: &[Finding]) -> bool {
     let well = is_well(findings);
     if as_json {
         say(&json!({ "ok": well, "findings": findings }).to_string());
     } else {
         say(as_table(findings).trim_end());
     }
-    Ok(well)
+    well
 }
 
 /// A closed pipe (`| head`) is no error worth a word.

@@ -169,6 +169,9 @@ fn accepted(answer: &Answer) -> Result<String, Trouble> {
     }
     let told = answer.told();
     Err(match answer.status {
+        403 if told.contains("ALLOWED_HOSTS") => {
+            Trouble::new(told, "add this host name to the receiver's ALLOWED_HOSTS, or use 127.0.0.1")
+        }
         401 | 403 => Trouble::new(told, "the receiver wants another key: look at OTEL_EXPORTER_OTLP_HEADERS"),
         404 | 405 => Trouble::new(
             told,

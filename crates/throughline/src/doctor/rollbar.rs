@@ -47,21 +47,16 @@ fn look(
     if let Some(time) = time {
         examination.note("clock", time)?;
     }
-    match console.filter(|_| destination.name == "console-rollbar") {
-        Some(console) => {
-            let path = format!("/api/errors?status=all&trace_id={}", probe.trace_id);
-            let found = |answer: &Answer| answer.is_success() && answer.body.contains("throughline doctor");
-            let read =
-                console.eventually(asker, &path, found).map(|()| "the item is among the errors".to_owned());
-            examination.note("read back", read)
-        }
-        None => {
-            examination.skip(
-                "read back",
-                "a post token reads nothing: look for \"throughline doctor\" at level debug",
-            );
-            Some(())
-        }
+    if let Some(console) = console.filter(|_| destination.name == "console-rollbar") {
+        let path = format!("/api/errors?status=all&trace_id={}", probe.trace_id);
+        let found = |answer: &Answer| answer.is_success() && answer.body.contains("throughline doctor");
+        let read =
+            console.eventually(asker, &path, found).map(|()| "the item is among the errors".to_owned());
+        examination.note("read back", read)
+    } else {
+        examination
+            .skip("read back", "a post token reads nothing: look for \"throughline doctor\" at level debug");
+        Some(())
     }
 }
 

@@ -119,7 +119,7 @@ fn otlp_receivers() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let gruff = format!("http://{}", listener.local_addr().unwrap());
     thread::spawn(move || {
-        listener.incoming().for_each(|it| drop(it.unwrap().write_all(b"\0\0\x06\x04 what\r\n\r\n")))
+        listener.incoming().for_each(|it| drop(it.unwrap().write_all(b"\0\0\x06\x04 what\r\n\r\n")));
     });
     otlp(&gruff, &["otlp span:"]);
     otlp("nonsense", &["spans variables: OTEL_EXPORTER_OTLP_ENDPOINT", "for example"]);
@@ -138,7 +138,7 @@ fn clocks() {
     check(&[("OTEL_EXPORTER_OTLP_ENDPOINT", &early)], &["behind the server's"]);
 }
 
-fn honeycomb(access: Value) -> String {
+fn honeycomb(access: &Value) -> String {
     let auth = json!({
         "api_key_access": access, "team": { "slug": "cruddur" }, "environment": { "slug": "production" },
     });
@@ -150,18 +150,18 @@ fn honeycomb(access: Value) -> String {
 
 #[test]
 fn honeycomb_keys() {
-    let good = honeycomb(json!({ "events": true, "createDatasets": true }));
+    let good = honeycomb(&json!({ "events": true, "createDatasets": true }));
     let with = |url: &str, more: &[(&str, &str)], expect: &[&str]| {
         let mut variables = vec![("HONEYCOMB_API_KEY", "hcaik_1"), ("HONEYCOMB_API_ENDPOINT", url)];
         variables.extend(more);
         check(&variables, expect);
     };
     with(
-        &honeycomb(json!({ "events": true, "createDatasets": false })),
+        &honeycomb(&json!({ "events": true, "createDatasets": false })),
         &[],
         &["honeycomb key: the key may not create datasets", "tick Can create datasets"],
     );
-    with(&honeycomb(json!({ "events": false })), &[], &["the key may not send events"]);
+    with(&honeycomb(&json!({ "events": false })), &[], &["the key may not send events"]);
     with(
         &good,
         &[("HONEYCOMB_UI_URL", "https://ui.honeycomb.io/cruddur/environments/test")],

@@ -50,12 +50,11 @@ fn look(
             ))
         }),
     )?;
-    match console {
-        Some(console) => examination.note("read back", console.reads_back(asker, &probe.trace_id)),
-        None => {
-            examination.skip("read back", &format!("look in X-Ray for trace {}", probe.trace_id));
-            Some(())
-        }
+    if let Some(console) = console {
+        examination.note("read back", console.reads_back(asker, &probe.trace_id))
+    } else {
+        examination.skip("read back", &format!("look in X-Ray for trace {}", probe.trace_id));
+        Some(())
     }
 }
 

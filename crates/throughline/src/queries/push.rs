@@ -233,5 +233,6 @@ fn dataset(query: &SavedQuery) -> String {
 /// Of the JSON with its keys sorted, as `serde_json` keeps them.
 fn hash(json: &Value) -> String {
     let digest = digest::digest(&digest::SHA256, json.to_string().as_bytes());
-    digest.as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    let (half, _) = digest.as_ref().split_first_chunk().expect("SHA-256 has 32 bytes");
+    format!("{:032x}", u128::from_be_bytes(*half))
 }

@@ -23,6 +23,7 @@ const MAX_AHEAD_MS: i64 = 2 * 60 * 60 * 1_000;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_field_names, reason = "AWS names them so")]
 pub(super) struct PutLogEvents {
     log_group_name: Option<String>,
     log_group_identifier: Option<String>,

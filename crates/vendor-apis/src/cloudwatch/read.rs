@@ -165,7 +165,7 @@ impl Api {
                         break;
                     }
                     position = event.position;
-                    found.push(filtered(event));
+                    found.push(filtered(&event));
                 } else {
                     position = event.position;
                 }
@@ -186,7 +186,7 @@ impl Api {
     }
 }
 
-fn filtered(event: Event) -> Value {
+fn filtered(event: &Event) -> Value {
     json!({
         "logStreamName": event.stream,
         "timestamp": event.timestamp,

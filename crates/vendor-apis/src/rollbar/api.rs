@@ -209,11 +209,10 @@ impl Refusal {
         match self {
             Self::NoToken => (StatusCode::UNAUTHORIZED, "no_token"),
             Self::ForeignOrigin => (StatusCode::FORBIDDEN, "origin"),
-            Self::Json(_) | Self::NoPayload => (StatusCode::BAD_REQUEST, "undecodable"),
             Self::Body(BodyError::TooLarge(_)) => (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
             Self::Body(BodyError::TooSlow) => (StatusCode::REQUEST_TIMEOUT, "timeout"),
             Self::Body(BodyError::UnknownEncoding) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported"),
-            Self::Body(_) => (StatusCode::BAD_REQUEST, "undecodable"),
+            Self::Json(_) | Self::NoPayload | Self::Body(_) => (StatusCode::BAD_REQUEST, "undecodable"),
             Self::Invalid(_) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid"),
             Self::NoDeploy => (StatusCode::NOT_FOUND, "no_deploy"),
             Self::Method => (StatusCode::METHOD_NOT_ALLOWED, "unsupported"),

@@ -71,9 +71,9 @@ fn normalised(text: &str) -> String {
         let is_hex = word.bytes().all(|b| b.is_ascii_hexdigit() || b"-.:_".contains(&b));
         // `v2` and `http2` stay; `17`, `1.5`, `10:20:30`, `4bf92f35-77b3` and `0x3f2a` go.
         if digits > 0 && (is_hex || word.starts_with("0x")) {
-            out.push('#')
+            out.push('#');
         } else {
-            out.push_str(word)
+            out.push_str(word);
         }
         rest = after;
     }

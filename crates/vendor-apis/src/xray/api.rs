@@ -63,6 +63,7 @@ impl Api {
     }
 
     /// Passes on what the real daemon does: documents, and what is asked about sampling.
+    #[must_use]
     pub fn with_upstream(self, upstream: Option<Arc<dyn Upstream>>) -> Self {
         Self { upstream, ..self }
     }

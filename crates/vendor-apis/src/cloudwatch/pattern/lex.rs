@@ -84,7 +84,7 @@ impl<'a> Cursor<'a> {
             match self.bump() {
                 Some(c) if c == quote => return Ok(text),
                 Some('\\') if self.peek().is_some_and(|c| c == quote || c == '\\') => {
-                    text.extend(self.bump())
+                    text.extend(self.bump());
                 }
                 Some(c) => text.push(c),
                 None => {
