@@ -170,16 +170,17 @@ mod tests {
 
     #[test]
     fn too_long_a_message_is_cut_and_says_so() {
-        let check = |length: usize, expect: usize, end: &str| {
+        let check = |start: &str, length: usize, expect: usize, end: &str| {
             let mut bytes = Vec::new();
-            write(&mut bytes, 1, &"é".repeat(length));
+            write(&mut bytes, 1, &format!("{start}{}", "é".repeat(length)));
             let message = events(&bytes).next().unwrap().1;
             assert_eq!(message.len(), expect);
             assert!(message.ends_with(end), "{}", &message[message.len() - 40..]);
         };
-        check(524_275, 1_048_550, "é");
-        check(524_276, 1_048_549, "é… [cut: 1048552 bytes]");
-        check(2_000_000, 1_048_549, "é… [cut: 4000000 bytes]");
+        check("", 524_275, 1_048_550, "é");
+        check("", 524_276, 1_048_550, "é… [cut: 1048552 bytes]");
+        // Not in the middle of a letter.
+        check("x", 2_000_000, 1_048_549, "é… [cut: 4000001 bytes]");
     }
 
     #[test]

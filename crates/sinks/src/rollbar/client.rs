@@ -2,7 +2,7 @@
 
 use std::backtrace::Backtrace;
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -67,6 +67,8 @@ struct Shared {
     counts: Mutex<Report>,
     /// A stack is being resolved.
     resolving: AtomicBool,
+    /// Handed over and in no queue yet: a stack takes its time on a busy machine.
+    waiting: AtomicU64,
     /// In the order of the destinations.
     queues: Vec<Queue>,
     /// The same for items of browsers; where it is `None` both take the same token, and the same queue.
@@ -95,6 +97,7 @@ impl Rollbar {
             browser_limiter: Mutex::new(Limiter::new(config.items_per_minute.max(1))),
             counts: Mutex::default(),
             resolving: AtomicBool::new(false),
+            waiting: AtomicU64::new(0),
             queues: config.destinations.iter().map(queue).collect::<io::Result<_>>()?,
             browser_queues: config.destinations.iter().map(browser_queue).collect::<io::Result<_>>()?,
         });
@@ -169,21 +172,24 @@ impl Rollbar {
     ) -> Vec<Flushed> {
         let end = Instant::now() + deadline;
         let (done, wait) = channel();
-        // A full inbox is emptied by then; one that stays full has a stuck thread, and its items are counted as pending.
-        if self.jobs.try_send(Job::Flush(done, last)).is_ok() {
-            let _ = wait.recv_timeout(deadline);
-        }
+        let asked = self.jobs.try_send(Job::Flush(done, last)).is_ok();
+        // What is still in no queue at the deadline is pending at every destination.
+        let in_queues = asked && wait.recv_timeout(deadline).is_ok();
+        let waiting = if in_queues { 0 } else { self.shared.waiting.load(Ordering::Relaxed) };
         let left = end.saturating_duration_since(Instant::now());
         thread::scope(|scope| {
             let act = &act;
             let running: Vec<_> =
                 self.shared.all_queues().map(|queue| scope.spawn(move || act(queue, left))).collect();
-            running.into_iter().map(|it| it.join().expect("a flush does not panic")).collect()
+            let flushed = running.into_iter().map(|it| it.join().expect("a flush does not panic"));
+            flushed.map(|it| Flushed { pending: it.pending + waiting, ..it }).collect()
         })
     }
 
     fn hand_over(&self, job: Job) {
+        self.shared.waiting.fetch_add(1, Ordering::Relaxed);
         if self.jobs.try_send(job).is_err() {
+            self.shared.waiting.fetch_sub(1, Ordering::Relaxed);
             self.shared.queues.iter().for_each(|queue| queue.lose(1, Reason::QueueFull));
         }
     }
@@ -212,8 +218,14 @@ impl Shared {
     fn work(&self, encoder: &Encoder, inbox: &Receiver<Job>) {
         loop {
             match inbox.recv_timeout(TICK) {
-                Ok(Job::Item(item)) => self.offer(encoder, &item),
-                Ok(Job::Browser(data)) => self.offer_browser(&encoder.relayed(data)),
+                Ok(Job::Item(item)) => {
+                    self.offer(encoder, &item);
+                    self.waiting.fetch_sub(1, Ordering::Relaxed);
+                }
+                Ok(Job::Browser(data)) => {
+                    self.offer_browser(&encoder.relayed(data));
+                    self.waiting.fetch_sub(1, Ordering::Relaxed);
+                }
                 Ok(Job::Flush(done, last)) => {
                     if last {
                         let untold = lock(&self.limiter).untold();
