@@ -12,6 +12,7 @@ use futures::future::join;
 use opentelemetry::trace::{FutureExt, TraceContextExt, Tracer};
 use opentelemetry::{Context, SpanId, TraceId, Value};
 use opentelemetry_sdk::trace::SpanData;
+use telemetry::attributes::THROUGHLINE_SYNTHETIC;
 use telemetry::postgres::{Db, DbConfig, Mode};
 use test_support::{TestDb, eventually};
 use tracing::Instrument;
@@ -79,6 +80,8 @@ const TREE: [(&str, &str); 15] = [
 const CANCELLED: (&str, &str) = ("cancelled", "GET /task/{n}");
 /// Only where a statement waited for a connection.
 const WAIT: &str = "acquire connection";
+/// What the server says of a statement: one of these each, and other spans whose number is its own business.
+const EXECUTE: &str = "execute";
 /// Made while the body streams.
 const CHUNKS: usize = 2;
 const CHUNK: (&str, &str) = ("chunk", "GET /task/{n}");
@@ -117,13 +120,18 @@ async fn no_span_and_no_line_ends_up_in_another_request() {
     let requests: HashMap<TraceId, usize> =
         answers.iter().map(|answer| (answer.trace_id, answer.n)).collect();
     assert_eq!(requests.len(), REQUESTS, "every request is a trace of its own");
+    let sampled = answers.iter().filter(|answer| answer.sampled).count();
     let ours = |span: &SpanData| requests.contains_key(&span.span_context.trace_id());
-    let (waits, spans): (Vec<_>, Vec<_>) = eventually("every span has ended", || async {
-        let spans = told().spans(ours).into_iter().partition::<Vec<_>, _>(|span| span.name == WAIT);
-        (spans.1.len() >= expected).then_some(spans)
+    let (plans, spans) = eventually("every span has ended, and every plan was read", || async {
+        let (plans, spans): (Vec<_>, Vec<_>) = told().spans(ours).into_iter().partition(of_the_server);
+        let executed = plans.iter().filter(|span| span.name == EXECUTE).count();
+        let ended = spans.iter().filter(|span| span.name != WAIT).count();
+        (ended >= expected && executed >= sampled).then_some((plans, spans))
     })
     .await;
     server.stop().await;
+    check_plans(&plans, &spans, sampled);
+    let (waits, spans): (Vec<_>, Vec<_>) = spans.into_iter().partition(|span| span.name == WAIT);
 
     assert_eq!(spans.len(), expected, "spans, none missing and none too many");
     let unique: HashSet<SpanId> = spans.iter().map(|span| span.span_context.span_id()).collect();
@@ -144,7 +152,6 @@ async fn no_span_and_no_line_ends_up_in_another_request() {
     check_headers(&answers, &received.lock().unwrap());
     check_lines(&answers);
 
-    let sampled = answers.iter().filter(|answer| answer.sampled).count();
     let unsampled = REQUESTS - sampled;
     assert!(
         sampled > REQUESTS / 3 && unsampled > REQUESTS / 3,
@@ -229,6 +236,28 @@ impl Answer {
         let pairs: Vec<_> = pairs.iter().map(|(span, parent)| (span.as_str(), parent.as_str())).collect();
         assert_eq!(pairs, expected, "{n}: who is under whom");
     }
+}
+
+/// Each statement has its plan, below it and in its trace; nobody else has one.
+fn check_plans(plans: &[SpanData], spans: &[SpanData], statements: usize) {
+    let all = || plans.iter().chain(spans);
+    let by_id: HashMap<SpanId, &SpanData> = all().map(|span| (span.span_context.span_id(), span)).collect();
+    let mut executed = HashSet::new();
+    for plan in plans {
+        let parent = by_id.get(&plan.parent_span_id);
+        let parent = parent.unwrap_or_else(|| panic!("{}: an orphan", plan.name));
+        assert_eq!(plan.span_context.trace_id(), parent.span_context.trace_id(), "{}: trace id", plan.name);
+        assert!(of_the_server(parent) || parent.name == "SELECT", "{} below {}", plan.name, parent.name);
+        if plan.name == EXECUTE {
+            assert!(executed.insert(plan.parent_span_id), "one plan a statement");
+        }
+    }
+    assert_eq!(executed.len(), statements, "a plan for each statement");
+}
+
+/// Whether Postgres said it, and not this process.
+fn of_the_server(span: &SpanData) -> bool {
+    attribute(span, THROUGHLINE_SYNTHETIC).is_some()
 }
 
 fn check_headers(answers: &[Answer], received: &[(usize, String, String)]) {

@@ -177,8 +177,9 @@ async fn a_long_wait_for_a_connection_is_a_span_and_a_vain_one_an_error() {
     ");
 
     let trace = sampled();
-    let start = Instant::now();
     let release = async {
+        // Polled after the statement, which waits by then.
+        let start = Instant::now();
         eventually("a wait that is worth a span", || async {
             (start.elapsed() > Duration::from_millis(30)).then_some(())
         })
