@@ -7,6 +7,7 @@ mod http;
 mod load;
 mod migrate;
 mod queries;
+mod remote;
 mod role;
 mod trace;
 mod up;
@@ -65,6 +66,22 @@ enum Command {
 pub(crate) fn complain(line: std::fmt::Arguments<'_>) {
     use std::io::Write as _;
     let _ = writeln!(std::io::stderr().lock(), "{line}");
+}
+
+/// What a command has to say, or why it has nothing.
+pub(crate) fn tell(command: &str, outcome: anyhow::Result<String>) -> ExitCode {
+    use std::io::Write as _;
+    match outcome {
+        Ok(text) => {
+            // A closed pipe (`| head`) is no error worth a word.
+            let _ = writeln!(std::io::stdout().lock(), "{}", text.trim_end());
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            complain(format_args!("throughline {command}: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
 }
 
 fn main() -> ExitCode {

@@ -23,15 +23,20 @@ use std::thread;
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
+use console::wire::{Summary, Trace, Traces};
 use env::{ConfigError, Env};
 use serde_json::{Value, json};
 
 use self::otlp::Console;
 use self::reach::Asker;
 use self::report::{Examination, Finding, Trouble, as_table, is_well};
+use self::trace::Break;
+use crate::remote::{self, Remote};
 use crate::up::dotenv;
 
-const DEFAULT_CONSOLE: &str = "http://127.0.0.1:4380";
+/// The newest traces that began before this one's end; among those of its own time are its neighbours.
+const LISTED: usize = 200;
+const NEIGHBOURS: usize = 50;
 
 #[derive(Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -70,7 +75,8 @@ pub(crate) fn run(options: &Options, env: Env) -> ExitCode {
         (Some(What::Trace(options)), Ok(env)) => follow(options, &env),
         (None, Ok(env)) => {
             let findings = if options.deploy { deploy(&env) } else { examine(&env) };
-            Ok(print(options.json, &findings))
+            say(&as_text(options.json, &findings));
+            Ok(is_well(&findings))
         }
     };
     match outcome {
@@ -158,7 +164,7 @@ fn read<T>(findings: &mut Vec<Finding>, what: &str, config: Result<T, ConfigErro
 /// The console, and what `up` tells its roles of it, unless the environment says other things.
 fn find_console(asker: &Asker, env: &Env) -> (Env, Option<Console>, Vec<Finding>) {
     let mut examination = Examination::of("console");
-    let url = env.get("CONSOLE_URL").unwrap_or(DEFAULT_CONSOLE).trim_end_matches('/').to_owned();
+    let url = env.get("CONSOLE_URL").unwrap_or(remote::DEFAULT).trim_end_matches('/').to_owned();
     let token = env.secret("CONSOLE_TOKEN");
     let bearer: Vec<_> = token
         .iter()
@@ -216,35 +222,51 @@ fn with_dotenv(env: Env) -> anyhow::Result<Env> {
 }
 
 fn follow(options: &TraceOptions, env: &Env) -> anyhow::Result<bool> {
-    let console = options.console.as_deref().or(env.get("CONSOLE_URL")).unwrap_or(DEFAULT_CONSOLE);
-    let trace = crate::trace::fetch(console, env.secret("CONSOLE_TOKEN"), &options.id)?;
-    let breaks = trace::breaks(&trace);
-    let text = if options.json {
-        json!({ "trace_id": trace.trace_id, "spans": trace.span_count, "breaks": breaks }).to_string()
-    } else if breaks.is_empty() {
-        format!("{}: {} spans, and every hop holds", trace.trace_id, trace.span_count)
-    } else {
-        let lines = breaks.iter().enumerate().map(|(n, it)| {
-            let first = if n == 0 { "the first broken hop" } else { "then" };
-            format!("{first}: {}\n  {}\n  fix: {}", it.hop, it.trouble.cause, it.trouble.fix)
-        });
-        lines.collect::<Vec<_>>().join("\n")
-    };
-    say(&text);
+    let console = Remote::new(options.console.as_deref(), env);
+    let trace = console.trace(&options.id)?;
+    let others = if trace::may_be_torn(&trace) { neighbours(&console, &trace)? } else { Vec::new() };
+    let breaks = trace::breaks(&trace, &others);
+    say(&told(options.json, &trace, &breaks));
     Ok(breaks.is_empty())
 }
 
-fn print(as_json: bool, findings: &[Finding]) -> bool {
-    let well = is_well(findings);
+/// Traces of the same time, which may hold what is missing here.
+fn neighbours(console: &Remote, trace: &Trace) -> anyhow::Result<Vec<Trace>> {
+    let end = trace.start_unix_nano + trace.duration_nano;
+    let listed: Traces = console.read(&format!("/api/traces?limit={LISTED}&before={end}.{}", i64::MAX))?;
+    let same_time = |other: &&Summary| {
+        other.trace_id != trace.trace_id
+            && other.start_unix_nano + other.duration_nano >= trace.start_unix_nano
+    };
+    let wanted = listed.traces.iter().filter(same_time).take(NEIGHBOURS);
+    // One that is pruned in between is none.
+    Ok(wanted.filter_map(|other| console.trace(&other.trace_id).ok()).collect())
+}
+
+fn told(as_json: bool, trace: &Trace, breaks: &[Break]) -> String {
     if as_json {
-        say(&json!({ "ok": well, "findings": findings }).to_string());
-    } else {
-        say(as_table(findings).trim_end());
+        return json!({ "trace_id": trace.trace_id, "spans": trace.span_count, "breaks": breaks })
+            .to_string();
     }
-    well
+    if breaks.is_empty() {
+        return format!("{}: {} spans, and every hop holds", trace.trace_id, trace.span_count);
+    }
+    let lines = breaks.iter().enumerate().map(|(n, it)| {
+        let first = if n == 0 { "the first broken hop" } else { "then" };
+        format!("{first}: {}\n  {}\n  fix: {}", it.hop, it.trouble.cause, it.trouble.fix)
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn as_text(as_json: bool, findings: &[Finding]) -> String {
+    if as_json {
+        json!({ "ok": is_well(findings), "findings": findings }).to_string()
+    } else {
+        as_table(findings)
+    }
 }
 
 /// A closed pipe (`| head`) is no error worth a word.
 fn say(text: &str) {
-    let _ = writeln!(std::io::stdout().lock(), "{text}");
+    let _ = writeln!(std::io::stdout().lock(), "{}", text.trim_end());
 }

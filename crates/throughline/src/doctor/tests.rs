@@ -7,14 +7,13 @@ use std::net::{TcpListener, UdpSocket};
 use std::sync::Arc;
 use std::thread;
 
-use console::wire::Trace;
 use env::Env;
 use serde_json::{Value, json};
 
 use super::otlp::honeycomb_key;
 use super::reach::Asker;
-use super::report::{Finding, Outcome, as_table};
-use super::{examine, trace};
+use super::report::{Finding, Outcome};
+use super::{as_text, deploy, examine};
 
 /// What a server says to a request for a path: status, headers, body.
 type Says = (u16, &'static str, String);
@@ -74,13 +73,18 @@ fn failures(variables: &[(&str, &str)]) -> Vec<String> {
     if env.get("CONSOLE_URL").is_none() {
         env = env.with("CONSOLE_URL", nobody);
     }
-    let failed = |it: Finding| match it.outcome {
-        Outcome::Fail(trouble) if it.check != "console" => {
+    let no_console = variables.iter().all(|(name, _)| *name != "CONSOLE_URL");
+    let findings = examine(&env).into_iter().filter(|it| !(no_console && it.check == "console"));
+    findings.filter_map(failed).collect()
+}
+
+fn failed(it: Finding) -> Option<String> {
+    match it.outcome {
+        Outcome::Fail(trouble) => {
             Some(format!("{} {}: {} | {}", it.destination, it.check, trouble.cause, trouble.fix))
         }
         _ => None,
-    };
-    examine(&env).into_iter().filter_map(failed).collect()
+    }
 }
 
 /// One failure, which holds each of these.
@@ -124,6 +128,73 @@ fn otlp_receivers() {
     otlp(&gruff, &["otlp span:"]);
     otlp("nonsense", &["spans variables: OTEL_EXPORTER_OTLP_ENDPOINT", "for example"]);
     assert_eq!(failures(&[("OTEL_EXPORTER_OTLP_ENDPOINT", &always(200, "{}"))]), [""; 0]);
+}
+
+/// A server with a certificate that nobody's authority has signed; it is for tests, and its key guards nothing.
+fn self_signed() -> String {
+    use rustls::pki_types::pem::PemObject as _;
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+    const PEM: &[u8] = include_bytes!("testdata/self-signed.pem");
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let certificate = CertificateDer::from_pem_slice(PEM).unwrap();
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate], PrivateKeyDer::from_pem_slice(PEM).unwrap())
+        .unwrap();
+    let config = Arc::new(config);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut tls = rustls::ServerConnection::new(Arc::clone(&config)).unwrap();
+            while tls.is_handshaking() && tls.complete_io(&mut stream).is_ok() {}
+        }
+    });
+    format!("https://{address}")
+}
+
+#[test]
+fn certificates() {
+    check(
+        &[("OTEL_EXPORTER_OTLP_ENDPOINT", &self_signed())],
+        &["otlp span: the server's certificate is not trusted", "add its authority"],
+    );
+}
+
+#[test]
+fn consoles() {
+    let console = |url: &str, expect: &[&str]| check(&[("CONSOLE_URL", url)], expect);
+    console(&format!("http://{}", nobody()), &["console console:", "refused"]);
+    console(&always(401, ""), &["it asks for its token", "CONSOLE_TOKEN"]);
+    console(&always(404, "what?"), &["/api/stats answers 404: what?", "no console is there"]);
+    console(&always(200, "<html>"), &["/api/stats answers 200: <html>"]);
+}
+
+/// Both are waited for at the same time.
+#[test]
+fn what_was_accepted_and_is_not_there() {
+    let forgetful = server(|path| match path {
+        "/v1/traces" => (200, "", "{}".to_owned()),
+        "/api/1/item/" => (200, "", r#"{"err":0}"#.to_owned()),
+        _ if path.starts_with("/api/errors") => (200, "", r#"{"groups":[]}"#.to_owned()),
+        _ => (404, "", String::new()),
+    });
+    let address = forgetful.trim_start_matches("http://").to_owned();
+    let stats = json!({ "otlp_http": address }).to_string();
+    let console = server(move |path| match path {
+        "/api/stats" => (200, "", stats.clone()),
+        "/api/1/item/" => (200, "", r#"{"err":0}"#.to_owned()),
+        _ if path.starts_with("/api/errors") => (200, "", r#"{"groups":[]}"#.to_owned()),
+        _ => (404, "", String::new()),
+    });
+    let failures = failures(&[("CONSOLE_URL", &console)]);
+    let lost = |name: &str| {
+        let begin = format!("{name} read back: it was accepted, and {console}/api/");
+        failures.iter().any(|it| it.starts_with(&begin) && it.contains("does not have it after"))
+    };
+    assert!(lost("console") && lost("console-rollbar"), "{failures:#?}");
 }
 
 #[test]
@@ -244,6 +315,60 @@ fn rollbar_tokens() {
     assert_eq!(failures(&[("ROLLBAR_ACCESS_TOKEN", "secret-token"), ("ROLLBAR_ENDPOINT", &good)]), [""; 0]);
 }
 
+#[test]
+fn deploy_notices() {
+    let with = |url: &str| {
+        let env = Env::from_pairs([("ROLLBAR_ACCESS_TOKEN", "secret-token"), ("ROLLBAR_ENDPOINT", url)]);
+        deploy(&env.with("CONSOLE_URL", format!("http://{}", nobody())))
+    };
+    let told = with(&always(200, r#"{"err":0,"data":{"deploy_id":1}}"#));
+    assert!(
+        matches!(&told[..], [Finding { check: "deploy", outcome: Outcome::Pass { .. }, .. }]),
+        "{told:?}"
+    );
+    let refused: Vec<_> =
+        with(&always(403, r#"{"err":1,"message":"scope"}"#)).into_iter().filter_map(failed).collect();
+    assert!(
+        matches!(&refused[..], [it] if it.starts_with("rollbar deploy: ") && it.contains("403")),
+        "{refused:?}"
+    );
+    let nowhere = deploy(&Env::default().with("CONSOLE_URL", format!("http://{}", nobody())));
+    let nowhere: Vec<_> = nowhere.into_iter().filter_map(failed).collect();
+    assert!(nowhere[0].contains("no Rollbar is configured"), "{nowhere:?}");
+}
+
+#[cfg(feature = "aws")]
+#[test]
+fn xrays_otlp_endpoint() {
+    let with = |url: &str, expect: &[&str]| {
+        let variables = [
+            ("AWS_ACCESS_KEY_ID", "AKIA"),
+            ("AWS_SECRET_ACCESS_KEY", "secret-key"),
+            ("AWS_REGION", "eu-central-1"),
+            ("AWS_XRAY_EXPORTER", "otlp"),
+            ("AWS_XRAY_OTLP_ENDPOINT", url),
+        ];
+        check(&variables, expect);
+    };
+    with(
+        &always(403, r#"{"Message":"User: a is not authorized to perform: xray:PutSpans on b"}"#),
+        &["xray-otlp span: the credentials may not do this", "allow xray:PutSpans to"],
+    );
+    with(
+        &always(
+            400,
+            r#"{"message":"The OTLP API is supported with CloudWatch Logs as a Trace Segment Destination."}"#,
+        ),
+        &["aws xray update-trace-segment-destination --destination CloudWatchLogs"],
+    );
+    with(
+        &always(403, r#"{"message":"Signature expired: 20260101T000000Z is now earlier than"}"#),
+        &["clock is more than 5 min off", "timedatectl"],
+    );
+    with(&format!("http://{}", nobody()), &["xray-otlp port: nobody listens at"]);
+    check(&[("AWS_XRAY_EXPORTER", "otlp")], &["spans variables: AWS_REGION", "eu-central-1"]);
+}
+
 #[cfg(feature = "aws")]
 #[test]
 fn cloudwatch_logs() {
@@ -301,10 +426,27 @@ fn cloudwatch_logs() {
 #[test]
 fn databases() {
     check(&[("DATABASE_URL", "mysql://x")], &["postgres variables: DATABASE_URL"]);
-    check(
-        &[("DATABASE_URL", &format!("postgres://a:secret@{}/b", nobody()))],
-        &["postgres session:", "start Postgres"],
-    );
+    let down = format!("postgres://a:secret@{}/b", nobody());
+    check(&[("DATABASE_URL", &down)], &["postgres session:", "refused", "start Postgres"]);
+}
+
+#[tokio::test]
+async fn a_database_that_is_there() {
+    let database = test_support::TestDb::new().await;
+    let (url, name) = (database.url().to_owned(), database.name().to_owned());
+    let checks = move || {
+        assert_eq!(failures(&[("DATABASE_URL", &url)]), [""; 0]);
+        let (user, rest) = url.trim_start_matches("postgres://").split_once('@').unwrap();
+        let (role, password) = user.split_once(':').unwrap();
+        let wrong = format!("postgres://{role}:wrong-{password}@{rest}");
+        check(&[("DATABASE_URL", &wrong)], &["password authentication failed", "correct user and password"]);
+        let missing = url.replace(&name, "no_such_database");
+        check(&[("DATABASE_URL", &missing)], &["does not exist", "throughline migrate"]);
+        let encrypted = format!("{url}?sslmode=require");
+        check(&[("DATABASE_URL", &encrypted)], &["postgres session:", "sslmode"]);
+    };
+    // The doctor blocks: it is a command.
+    tokio::task::spawn_blocking(checks).await.unwrap();
 }
 
 #[test]
@@ -318,99 +460,27 @@ fn no_secret_is_told() {
 }
 
 #[test]
-fn a_table_for_people() {
+fn a_table_for_people_and_json() {
     let finding =
         |destination: &str, check, outcome| Finding { destination: destination.to_owned(), check, outcome };
-    let table = as_table(&[
+    let findings = [
         finding("otlp", "name", Outcome::Pass { detail: "a is b".to_owned() }),
         finding("otlp", "port", Outcome::Fail(super::Trouble::new("nobody\nlistens", "start it"))),
         finding("rollbar", "read back", Outcome::Skipped { detail: "no way".to_owned() }),
-    ]);
-    insta::assert_snapshot!(table, @r"
+    ];
+    insta::assert_snapshot!(as_text(false, &findings), @r"
     pass  otlp     name       a is b
     FAIL           port       nobody listens
                               fix: start it
     -     rollbar  read back  no way
     ");
-}
-
-/// A trace of `(id, parent, service, kind, start ms, length ms)`; calls go to a port by the callee's name.
-fn followed(spans: &[(&str, &str, &str, &str, i64, i64)], expect: &[&str]) {
-    let spans: Vec<Value> = spans
-        .iter()
-        .map(|(id, parent, service, kind, start, length)| {
-            let call = *kind == "client";
-            let attributes = if call {
-                json!({ "http.request.method": "GET", "http.response.status_code": 200, "server.address": "callee", "server.port": 1 })
-            } else {
-                json!({})
-            };
-            json!({
-                "trace_id": "a".repeat(32), "span_id": id, "parent_span_id": (!parent.is_empty()).then_some(parent),
-                "name": format!("{kind} {id}"), "kind": kind, "service": service, "start_unix_nano": start * 1_000_000,
-                "duration_nano": length * 1_000_000, "status": "unset", "status_message": null, "attributes": attributes,
-                "resource": {}, "scope": null, "events": [], "links": [], "source": "otlp",
-            })
-        })
-        .collect();
-    let trace: Trace = serde_json::from_value(json!({
-        "trace_id": "a".repeat(32), "xray_trace_id": "", "start_unix_nano": 0, "duration_nano": 0,
-        "span_count": spans.len(), "pruned_unix_nano": null, "spans": spans,
-    }))
-    .unwrap();
-    let told: Vec<String> =
-        trace::breaks(&trace).iter().map(|it| format!("{}: {}", it.hop, it.trouble.cause)).collect();
-    assert_eq!(told, expect);
-}
-
-#[test]
-fn the_first_broken_hop() {
-    let whole = [
-        ("1", "", "gateway", "server", 0, 100),
-        ("2", "1", "gateway", "client", 10, 50),
-        ("3", "2", "activities", "server", 20, 30),
-    ];
-    followed(&whole, &[]);
-    followed(
-        &[("1", "", "gateway", "server", 0, 100), ("3", "2", "activities", "server", 20, 30)],
-        &[
-            "? -> activities: \"server 3\" of activities has the parent 2, which nobody sent: traceparent arrived, the caller's span did not",
-        ],
-    );
-    followed(
-        &[whole[0], whole[1], whole[2], ("5", "4", "activities", "internal", 25, 1)],
-        &["activities: \"internal 5\" of activities has the parent 4, which activities did not send"],
-    );
-    followed(
-        &[whole[0], whole[1], ("3", "", "activities", "server", 20, 30)],
-        &[
-            "gateway -> activities: \"server 3\" of activities is a second root: the trace id arrived, the parent's span id did not",
-        ],
-    );
-    followed(
-        &[whole[0], whole[1], whole[2], ("6", "1", "gateway", "client", 70, 10)],
-        &[
-            "gateway -> activities: \"client 6\" of gateway reached activities, whose span is missing, while other calls to it have theirs",
-        ],
-    );
-    followed(
-        &[whole[0], whole[1], ("3", "2", "activities", "server", -500, 30)],
-        &[
-            "gateway -> activities: \"server 3\" of activities starts 510 ms before the call of gateway that caused it",
-        ],
-    );
-    // The first on the way comes first.
-    let told = [
-        "? -> gateway: \"server 1\" of gateway has the parent 0, which nobody sent: traceparent arrived, the caller's span did not",
-        "gateway -> activities: \"server 3\" of activities is a second root: the trace id arrived, the parent's span id did not",
-    ];
-    followed(
-        &[
-            ("9", "", "browser", "client", -10, 200),
-            ("1", "0", "gateway", "server", 0, 100),
-            ("2", "1", "gateway", "client", 10, 50),
-            ("3", "", "activities", "server", 20, 30),
-        ],
-        &told,
-    );
+    let parsed: Value = serde_json::from_str(&as_text(true, &findings)).unwrap();
+    let expect = json!({ "ok": false, "findings": [
+        { "destination": "otlp", "check": "name", "outcome": "pass", "detail": "a is b" },
+        { "destination": "otlp", "check": "port", "outcome": "fail", "cause": "nobody listens", "fix": "start it" },
+        { "destination": "rollbar", "check": "read back", "outcome": "skipped", "detail": "no way" },
+    ] });
+    assert_eq!(parsed, expect);
+    let well: Value = serde_json::from_str(&as_text(true, &findings[..1])).unwrap();
+    assert_eq!(well["ok"], json!(true));
 }

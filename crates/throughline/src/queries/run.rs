@@ -10,9 +10,8 @@ use env::Env;
 use serde_json::{Value, json};
 
 use super::Folder;
-use crate::http::Client;
+use crate::remote::Remote;
 
-const DEFAULT_CONSOLE: &str = "http://127.0.0.1:4380";
 /// Letters of a cell; a statement of SQL is longer.
 const MAX_WIDTH: usize = 60;
 
@@ -56,15 +55,8 @@ pub(super) fn run(options: &Options, env: &Env) -> anyhow::Result<()> {
     if !options.json {
         body["disable_series"] = json!(true);
     }
-    let console = options.console.as_deref().or(env.get("CONSOLE_URL")).unwrap_or(DEFAULT_CONSOLE);
-    let url = format!("{}/api/query", console.trim_end_matches('/'));
-    let answer = Client::new()
-        .with_token(env.secret("CONSOLE_TOKEN"))
-        .post(&url, &body)
-        .context("the console does not answer; is `throughline up` running?")?;
-    anyhow::ensure!(answer.status != 401, "the console at {console} asks for its token: set CONSOLE_TOKEN");
-    anyhow::ensure!(answer.status == 200, "the console answered {} to {url}: {}", answer.status, answer.body);
-    let text = if options.json { answer.body } else { table(&serde_json::from_str(&answer.body)?) };
+    let answer = Remote::new(options.console.as_deref(), env).post("/api/query", &body)?;
+    let text = if options.json { answer } else { table(&serde_json::from_str(&answer)?) };
     let _ = writeln!(std::io::stdout().lock(), "{}", text.trim_end());
     Ok(())
 }
