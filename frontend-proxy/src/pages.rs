@@ -29,6 +29,7 @@ pub(crate) struct Pages {
     dir: PathBuf,
     console_url: String,
     browser_ratio: f64,
+    laboratory: bool,
 }
 
 /// Everything but `/assets` and the icon.
@@ -55,6 +56,7 @@ impl Pages {
             dir: config.web_dir.clone(),
             console_url: config.console_url.clone(),
             browser_ratio: config.browser_ratio,
+            laboratory: config.server.debug_routes,
         }
     }
 
@@ -85,6 +87,7 @@ impl Pages {
             ("traceparent", traceparent),
             ("sampling-ratio", Some(ratio.as_str())),
             ("console-url", Some(self.console_url.as_str())),
+            ("laboratory", self.laboratory.then_some("open")),
         ];
         for (name, content) in metas {
             if let Some(content) = content {

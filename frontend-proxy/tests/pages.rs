@@ -88,6 +88,15 @@ async fn the_page_carries_its_trace_only_when_sampled() {
 }
 
 #[actix_web::test]
+async fn the_laboratory_is_closed_in_production() {
+    for (env, open) in [("development", true), ("production", false)] {
+        let edge = Edge::with("http://127.0.0.1:1", &[("THROUGHLINE_ENV", env)]).await;
+        let page = edge.send("GET /", "", b"").await.body;
+        assert_eq!(page.contains("<meta name=\"laboratory\" content=\"open\" />"), open, "{env}: {page}");
+    }
+}
+
+#[actix_web::test]
 async fn files_get_no_trace() {
     let edge = Edge::start("http://127.0.0.1:1").await;
     let answer = edge.send("GET /assets/app-1a2b3c.js", "", b"").await;

@@ -2,6 +2,7 @@ use actix_web::error::QueryPayloadError;
 use service::Problem;
 
 use crate::cursor::CursorError;
+use crate::lab::FaultError;
 use crate::message::MessageError;
 use crate::page::LimitError;
 use crate::store::StoreError;
@@ -21,6 +22,8 @@ pub(crate) enum Error {
     Limit(#[from] LimitError),
     #[error(transparent)]
     Cursor(#[from] CursorError),
+    #[error(transparent)]
+    Fault(#[from] FaultError),
     #[error("the query string cannot be read")]
     Query(#[source] QueryPayloadError),
     #[error("no such activity, or its time is over")]
@@ -32,7 +35,7 @@ pub(crate) enum Error {
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match &error {
-            Error::Message(_) | Error::Ttl(_) | Error::Term(_) | Error::Limit(_) => {
+            Error::Message(_) | Error::Ttl(_) | Error::Term(_) | Error::Limit(_) | Error::Fault(_) => {
                 Problem::invalid(error.to_string())
             }
             Error::Cursor(_) | Error::Query(_) => Problem::bad_request(error.to_string()),

@@ -4,6 +4,7 @@ mod activity;
 mod config;
 mod cursor;
 mod error;
+mod lab;
 mod message;
 mod page;
 mod routes;
@@ -29,6 +30,7 @@ use uuid::Uuid;
 pub use config::Config;
 pub use store::StoreError;
 
+use lab::Lab;
 use store::Store;
 
 /// The service, bound to its port, its database migrated.
@@ -51,10 +53,14 @@ impl Application {
     pub async fn build(config: Config) -> Result<Self, BuildError> {
         let store = Store::open(&config.db).await?;
         let keys = Keys::remote(config.users_url.as_str());
+        let lab = config.server.debug_routes.then(|| Data::new(Lab::new(store.clone(), config.db)));
         let routes = {
             let store = store.clone();
             move |app: &mut ServiceConfig| {
                 app.app_data(Data::new(store.clone())).app_data(keys.clone());
+                if let Some(lab) = &lab {
+                    app.app_data(lab.clone());
+                }
                 routes::register(app);
             }
         };

@@ -1,5 +1,7 @@
 //! The one place that speaks SQL. Each statement is a file in `sql/`, checked against the schema when this compiles.
 
+mod lab;
+
 use chrono::{DateTime, Utc};
 use sqlx::Connection as _;
 use telemetry::postgres::{Db, DbConfig};

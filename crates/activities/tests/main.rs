@@ -10,6 +10,7 @@ mod away;
 mod expiry;
 mod identity;
 mod input;
+mod lab;
 mod pages;
 mod posts;
 mod search;

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, OnceLock, mpsc};
+use std::time::Duration;
 
 use actix_web::web::{self, Bytes};
 use actix_web::{HttpResponse, rt::System};
 use env::Env;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use prost::Message;
 use service::server::{Listen, Ready, Server, Settings, Tracing};
@@ -18,8 +20,13 @@ pub(crate) struct Span {
     pub(crate) id: String,
     pub(crate) parent: String,
     pub(crate) name: String,
-    /// Strings and whole numbers.
+    pub(crate) took: Duration,
+    /// Strings and numbers.
     pub(crate) attributes: BTreeMap<String, String>,
+    /// Trace and span.
+    pub(crate) links: Vec<(String, String)>,
+    /// By name, with the first attribute's value.
+    pub(crate) events: Vec<(String, String)>,
 }
 
 static SPANS: Mutex<Vec<Span>> = Mutex::new(Vec::new());
@@ -43,6 +50,16 @@ pub(crate) fn record() {
 /// The first span that `wanted` takes, as soon as it was received.
 pub(crate) async fn find(what: &str, wanted: impl Fn(&Span) -> bool) -> Span {
     eventually(what, || async { SPANS.lock().unwrap().iter().find(|span| wanted(span)).cloned() }).await
+}
+
+/// All spans of a trace, once `whole` is content with them.
+pub(crate) async fn of_trace(trace_id: &str, whole: impl Fn(&[Span]) -> bool) -> Vec<Span> {
+    eventually(&format!("the spans of {trace_id}"), || async {
+        let spans: Vec<_> =
+            SPANS.lock().unwrap().iter().filter(|span| span.trace_id == trace_id).cloned().collect();
+        whole(&spans).then_some(spans)
+    })
+    .await
 }
 
 /// On a thread of its own, since the system of each test ends with it.
@@ -73,21 +90,30 @@ async fn receive(body: Bytes) -> HttpResponse {
         id: hex(&span.span_id),
         parent: hex(&span.parent_span_id),
         name: span.name,
-        attributes: span
-            .attributes
+        took: Duration::from_nanos(span.end_time_unix_nano - span.start_time_unix_nano),
+        attributes: span.attributes.into_iter().filter_map(pair).collect(),
+        links: span.links.into_iter().map(|link| (hex(&link.trace_id), hex(&link.span_id))).collect(),
+        events: span
+            .events
             .into_iter()
-            .filter_map(|attribute| {
-                let text = match attribute.value?.value? {
-                    Value::StringValue(text) => text,
-                    Value::IntValue(number) => number.to_string(),
-                    _ => return None,
-                };
-                Some((attribute.key, text))
+            .map(|event| {
+                let first = event.attributes.into_iter().find_map(pair);
+                (event.name, first.map(|(_, value)| value).unwrap_or_default())
             })
             .collect(),
     });
     SPANS.lock().unwrap().extend(spans);
     HttpResponse::Ok().content_type("application/x-protobuf").finish()
+}
+
+fn pair(attribute: KeyValue) -> Option<(String, String)> {
+    let text = match attribute.value?.value? {
+        Value::StringValue(text) => text,
+        Value::IntValue(number) => number.to_string(),
+        Value::DoubleValue(number) => number.to_string(),
+        _ => return None,
+    };
+    Some((attribute.key, text))
 }
 
 fn hex(bytes: &[u8]) -> String {

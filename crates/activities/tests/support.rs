@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use activities::{Application, Config};
-use actix_web::web;
+use actix_web::error::PayloadError;
+use actix_web::web::{self, Bytes};
 use awc::http::Method;
 use env::Env;
+use futures::Stream;
 use serde_json::{Value, json};
 use service::server::{Listen, Ready, Server, Settings, Tracing};
 use test_support::{Signer, TestDb};
@@ -75,6 +77,12 @@ impl Activities {
         self.send(Method::GET, path, Some(&person.bearer), None).await
     }
 
+    /// The home feed with a fault of the laboratory.
+    pub(crate) async fn home_with(&self, fault: &str) -> Reply {
+        let request = self.client.get(format!("{}/activities/home?limit=5", self.url));
+        reply(request.insert_header(("x-lab-fault", fault)).send().await.unwrap()).await
+    }
+
     pub(crate) async fn post_as(&self, person: &Person, path: &str, body: &Value) -> Reply {
         self.send(Method::POST, path, Some(&person.bearer), Some(body.to_string())).await
     }
@@ -107,14 +115,17 @@ impl Activities {
         if body.is_some() {
             request = request.content_type("application/json");
         }
-        let mut response = request.send_body(body.unwrap_or_default()).await.unwrap();
-        let body = response.body().await.unwrap();
-        let traceresponse = response.headers().get("traceresponse").map(|it| it.to_str().unwrap().to_owned());
-        Reply {
-            status: response.status().as_u16(),
-            body: serde_json::from_slice(&body).unwrap_or_default(),
-            trace_id: traceresponse.and_then(|it| Some(it.split('-').nth(1)?.to_owned())).unwrap_or_default(),
-        }
+        reply(request.send_body(body.unwrap_or_default()).await.unwrap()).await
+    }
+}
+
+async fn reply(mut response: awc::ClientResponse<impl Stream<Item = Result<Bytes, PayloadError>>>) -> Reply {
+    let body = response.body().await.unwrap();
+    let traceresponse = response.headers().get("traceresponse").map(|it| it.to_str().unwrap().to_owned());
+    Reply {
+        status: response.status().as_u16(),
+        body: serde_json::from_slice(&body).unwrap_or_default(),
+        trace_id: traceresponse.and_then(|it| Some(it.split('-').nth(1)?.to_owned())).unwrap_or_default(),
     }
 }
 

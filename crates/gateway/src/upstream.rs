@@ -5,10 +5,12 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use actix_web::dev::Payload;
+use actix_web::http::header::HeaderValue;
 use actix_web::{FromRequest, HttpRequest};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use service::Problem;
+use service::debug::FAULT_HEADER;
 use service::identity::Token;
 use service::upstream::{Upstream, gateway_timeout};
 use tokio::time::{Instant, timeout_at};
@@ -28,12 +30,16 @@ pub(crate) struct Neighbours {
     activities: Upstream,
     users: Upstream,
     request_deadline: Duration,
+    /// Whether a request may ask for a fault: not in production.
+    laboratory: bool,
 }
 
 /// The neighbours as one request sees them: all its calls end by one deadline.
 pub(crate) struct Upstreams {
     neighbours: Rc<Neighbours>,
     deadline: Instant,
+    /// What the activities service shall break for this request.
+    fault: Option<HeaderValue>,
 }
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -97,6 +103,7 @@ impl Neighbours {
             activities: Upstream::new(ACTIVITIES, config.activities_url.as_str(), deadline),
             users: Upstream::new(USERS, config.users_url.as_str(), deadline),
             request_deadline: deadline,
+            laboratory: config.server.debug_routes,
         }
     }
 }
@@ -109,7 +116,8 @@ impl FromRequest for Upstreams {
         let neighbours =
             request.app_data::<Rc<Neighbours>>().expect("every worker has its neighbours").clone();
         let deadline = Instant::now() + neighbours.request_deadline;
-        ready(Ok(Self { neighbours, deadline }))
+        let fault = request.headers().get(FAULT_HEADER).filter(|_| neighbours.laboratory).cloned();
+        ready(Ok(Self { neighbours, deadline, fault }))
     }
 }
 
@@ -218,7 +226,14 @@ impl Upstreams {
         let parameters =
             [("term", term), ("before", page.before.as_deref()), ("limit", page.limit.as_deref())];
         let path = with_query(path, &parameters);
-        self.in_time(ACTIVITIES, self.neighbours.activities.get(&path, token)).await
+        let activities = &self.neighbours.activities;
+        match &self.fault {
+            None => self.in_time(ACTIVITIES, activities.get(&path, token)).await,
+            Some(fault) => {
+                let activities = activities.with_header(FAULT_HEADER, fault.clone());
+                self.in_time(ACTIVITIES, activities.get(&path, token)).await
+            }
+        }
     }
 
     /// What is left of the request's time, however many calls came before.

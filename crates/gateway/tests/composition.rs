@@ -34,6 +34,20 @@ async fn the_home_feed_is_one_page_and_one_look_up() {
     assert_eq!(gateway.users.asked(), [format!("GET /users?ids={}", ids.replace("%2C", ","))]);
 }
 
+/// The laboratory's header goes to the service that has the fault, and in production nowhere.
+#[actix_web::test]
+async fn a_fault_is_handed_on_outside_production() {
+    for (env, expect) in [("development", Some("deadlock")), ("production", None)] {
+        let (posts, people) = (Neighbour::start(activities), Neighbour::start(users));
+        let gateway = Gateway::with(posts, people, test_support::patience(), env).await;
+        let reply = gateway.get("/api/activities/home", &[("x-lab-fault", "deadlock")]).await;
+        assert_eq!(reply.status, 200);
+        let told = |neighbour: &Neighbour| neighbour.seen()[0].header("x-lab-fault").map(str::to_owned);
+        assert_eq!(told(&gateway.activities).as_deref(), expect, "{env}");
+        assert_eq!(told(&gateway.users), None);
+    }
+}
+
 #[actix_web::test]
 async fn an_empty_page_asks_for_no_authors() {
     let nothing = Neighbour::start(|_| Answer::Json(200, json!({"activities": [], "next": null})));

@@ -31,7 +31,12 @@ pub(crate) struct Reply {
 
 impl Gateway {
     pub(crate) async fn between(activities: Neighbour, users: Neighbour, deadline: Duration) -> Self {
+        Self::with(activities, users, deadline, "development").await
+    }
+
+    pub(crate) async fn with(activities: Neighbour, users: Neighbour, deadline: Duration, env: &str) -> Self {
         let env = Env::from_pairs([
+            ("THROUGHLINE_ENV", env),
             ("LISTEN", "127.0.0.1:0"),
             ("HTTP_WORKERS", "1"),
             ("ACTIVITIES_URL", &activities.url),

@@ -1,11 +1,15 @@
 //! Something to break on purpose, in every service: an error with a cause, and a panic. In production
-//! (`THROUGHLINE_ENV=production`) these routes do not exist.
+//! (`THROUGHLINE_ENV=production`) these routes do not exist, and [`FAULT_HEADER`] means nothing.
 
 use std::num::ParseIntError;
 
+use actix_web::http::header::HeaderName;
 use actix_web::web::{self, ServiceConfig};
 
 use crate::Problem;
+
+/// Which fault of its database the home feed shall have; see `docs/laboratory.md`.
+pub const FAULT_HEADER: HeaderName = HeaderName::from_static("x-lab-fault");
 
 #[derive(Debug, thiserror::Error)]
 #[error("the answer cannot be read")]

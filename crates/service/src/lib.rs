@@ -1,6 +1,6 @@
 #![doc = include_str!("../README.md")]
 
-mod debug;
+pub mod debug;
 pub mod identity;
 pub mod origin;
 pub mod problem;

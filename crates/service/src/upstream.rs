@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use actix_web::http::header::{ACCEPT, AUTHORIZATION};
+use actix_web::http::header::{ACCEPT, AUTHORIZATION, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use awc::error::SendRequestError;
 use bytes::Bytes;
@@ -27,6 +27,7 @@ pub struct Upstream {
     base: String,
     deadline: Duration,
     client: awc::Client,
+    header: Option<(HeaderName, HeaderValue)>,
 }
 
 impl Upstream {
@@ -37,7 +38,14 @@ impl Upstream {
             base: base_url.trim_end_matches('/').to_owned(),
             deadline,
             client: telemetry::awc::client(deadline),
+            header: None,
         }
+    }
+
+    /// The same service, told one thing more in every request.
+    #[must_use]
+    pub fn with_header(&self, name: HeaderName, value: HeaderValue) -> Self {
+        Self { header: Some((name, value)), ..self.clone() }
     }
 
     /// `GET`, tried again when the service cannot be reached or says 503.
@@ -110,6 +118,9 @@ impl Upstream {
             .insert_header((ACCEPT, "application/json"));
         if let Some(token) = token {
             request = request.insert_header((AUTHORIZATION, token.bearer()));
+        }
+        if let Some(header) = &self.header {
+            request = request.insert_header(header.clone());
         }
         let exchange = async {
             let mut response = match body {

@@ -17,6 +17,8 @@ pub const APP_NOW: &str = "app.now";
 pub const APP_RESULT_LENGTH: &str = "app.result_length";
 /// How many rows a write changed. OpenTelemetry has a name for returned rows only.
 pub const DB_RESPONSE_AFFECTED_ROWS: &str = "throughline.db.affected_rows";
+/// Of a wait for a connection: how many the pool may have. OpenTelemetry has a metric for it only.
+pub const DB_POOL_MAX_CONNECTIONS: &str = "throughline.db.pool.max_connections";
 /// The span's length is measured and its position is not: see the crate `pg-plan`.
 pub const THROUGHLINE_SYNTHETIC: &str = "throughline.synthetic";
 /// What a link is for: `lock holder`.

@@ -111,7 +111,7 @@ export async function start({ port = 3000, consoleUrl = 'http://localhost:4380',
       response.writeHead(200, { 'content-type': TYPES[extname(file)] ?? 'application/octet-stream' });
       return createReadStream(file).pipe(response);
     }
-    const metas = { 'console-url': consoleUrl, traceparent, 'sampling-ratio': '1' };
+    const metas = { 'console-url': consoleUrl, traceparent, 'sampling-ratio': '1', laboratory: 'open' };
     const head = Object.entries(metas).map(([name, content]) => (content ? `<meta name="${name}" content="${content}">` : ''));
     const html = readFileSync(join(DIST, 'index.html'), 'utf8').replace('</head>', `${head.join('')}</head>`);
     response.writeHead(200, { 'content-type': 'text/html; charset=utf-8', 'content-security-policy': CSP, 'cache-control': 'no-store' });

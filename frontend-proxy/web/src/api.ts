@@ -11,6 +11,7 @@ import {
   ATTR_URL_FULL,
 } from '@opentelemetry/semantic-conventions';
 
+import { chosenFault } from './laboratory';
 import { rememberUser, signedInUser } from './session';
 import * as shapes from './shapes';
 import type { Problem } from './shapes';
@@ -112,6 +113,8 @@ async function send<T>(action: Action, method: 'GET' | 'POST', template: string,
   const span = tracer().startSpan(`${method} ${template}`, { kind: SpanKind.CLIENT, attributes }, action.context);
   const headers: Record<string, string> = { accept: 'application/json' };
   if (body !== undefined) headers['content-type'] = 'application/json';
+  const fault = chosenFault();
+  if (fault) headers['x-lab-fault'] = fault;
   propagation.inject(trace.setSpan(action.context, span), headers);
 
   try {

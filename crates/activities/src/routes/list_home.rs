@@ -2,6 +2,7 @@ use actix_web::web::{Data, Json};
 use service::identity::Caller;
 
 use crate::error::Error;
+use crate::lab::Experiment;
 use crate::page::{Page, PageRequest};
 use crate::routes::{now, record_length};
 use crate::store::Store;
@@ -13,8 +14,9 @@ pub(super) async fn list_home(
     store: Data<Store>,
     _: Caller,
     page: PageRequest,
+    experiment: Experiment,
 ) -> Result<Json<PageBody>, Error> {
-    let found = Page::new(page, store.home_feed(now(), page).await?);
+    let found = Page::new(page, experiment.home_feed(&store, now(), page).await?);
     record_length(found.activities.len());
     Ok(Json(found.into()))
 }

@@ -99,7 +99,8 @@ impl Db {
     pub(super) async fn acquire(&self, cx: &Context) -> Result<Held, Error> {
         let asked = SystemTime::now();
         let acquired = self.pool.acquire().await;
-        span::waited(cx, &self.target, asked, acquired.as_ref().err());
+        let most = self.pool.options().get_max_connections();
+        span::waited(cx, &self.target, most, asked, acquired.as_ref().err());
         acquired.map(Held::new)
     }
 

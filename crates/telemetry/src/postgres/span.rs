@@ -16,9 +16,9 @@ use super::plan::{self, Hearing, Report, Slot};
 use super::server::Server;
 use super::sql;
 use crate::attributes::{
-    DB_COLLECTION_NAME, DB_NAMESPACE, DB_OPERATION_NAME, DB_QUERY_TEXT, DB_RESPONSE_AFFECTED_ROWS,
-    DB_RESPONSE_RETURNED_ROWS, DB_RESPONSE_STATUS_CODE, DB_SYSTEM_NAME, ERROR_TYPE, EXCEPTION_MESSAGE,
-    EXCEPTION_TYPE, POSTGRESQL_LOCK_HOLDER_PID, POSTGRESQL_LOCK_HOLDER_STATE,
+    DB_COLLECTION_NAME, DB_NAMESPACE, DB_OPERATION_NAME, DB_POOL_MAX_CONNECTIONS, DB_QUERY_TEXT,
+    DB_RESPONSE_AFFECTED_ROWS, DB_RESPONSE_RETURNED_ROWS, DB_RESPONSE_STATUS_CODE, DB_SYSTEM_NAME,
+    ERROR_TYPE, EXCEPTION_MESSAGE, EXCEPTION_TYPE, POSTGRESQL_LOCK_HOLDER_PID, POSTGRESQL_LOCK_HOLDER_STATE,
     POSTGRESQL_LOCK_HOLDER_TRACEPARENT, POSTGRESQL_LOCK_OBJECT, SERVER_ADDRESS, SERVER_PORT,
     THROUGHLINE_LINK,
 };
@@ -78,8 +78,8 @@ pub(super) fn transaction(outer: &Context, target: &Target) -> Context {
     outer.with_span(tracer().build_with_context(builder, outer))
 }
 
-/// The span of a wait for a connection that began at `asked` and ends now.
-pub(super) fn waited(cx: &Context, target: &Target, asked: SystemTime, error: Option<&Error>) {
+/// The span of a wait for one of `most` connections that began at `asked` and ends now.
+pub(super) fn waited(cx: &Context, target: &Target, most: u32, asked: SystemTime, error: Option<&Error>) {
     if error.is_none() && asked.elapsed().unwrap_or_default() < WAIT_SHOWN {
         return;
     }
@@ -89,6 +89,7 @@ pub(super) fn waited(cx: &Context, target: &Target, asked: SystemTime, error: Op
         .with_start_time(asked)
         .with_attributes(target.0.iter().cloned());
     let mut span = tracer().build_with_context(builder, cx);
+    span.set_attribute(KeyValue::new(DB_POOL_MAX_CONNECTIONS, i64::from(most)));
     if let Some(error) = error {
         record(&mut span, error);
     }

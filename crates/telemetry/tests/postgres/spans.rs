@@ -171,6 +171,7 @@ async fn a_long_wait_for_a_connection_is_a_span_and_a_vain_one_an_error() {
       error.type: sqlx::Error::PoolTimedOut
       server.address: 127.0.0.1
       server.port: PORT
+      throughline.db.pool.max_connections: 1
       event exception
         exception.type: sqlx::Error::PoolTimedOut
         exception.message: pool timed out while waiting for an open connection

@@ -9,6 +9,7 @@ import { FailedPage } from './FailureNote';
 import { Skeleton } from './Feed';
 import { useUser } from './hooks';
 import { KEYS, useKeys } from './keys';
+import { Laboratory } from './Laboratory';
 import { Link } from './Link';
 import { Avatar, Icon, Wordmark } from './marks';
 import { PageBody, SearchBox } from './pages';
@@ -56,6 +57,7 @@ export function App() {
         <aside className="side" aria-label="Search and trace">
           {state.kind !== 'search' && <SearchBox />}
           <TracePanel />
+          <Laboratory />
         </aside>
       </div>
       <dialog ref={help} className="help" aria-label="Keyboard" onClick={(event) => event.target === event.currentTarget && event.currentTarget.close()}>

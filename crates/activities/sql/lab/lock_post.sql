@@ -1,0 +1,1 @@
+SELECT uuid FROM posts WHERE uuid = $1 FOR UPDATE

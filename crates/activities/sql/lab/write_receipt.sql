@@ -1,0 +1,1 @@
+INSERT INTO laboratory.receipts (uuid) VALUES ($1)
