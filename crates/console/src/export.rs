@@ -3,6 +3,8 @@
 pub(crate) mod jaeger;
 pub(crate) mod otlp;
 
+use std::collections::HashMap;
+
 use serde_json::Value;
 
 use crate::wire::Span;
@@ -10,8 +12,12 @@ use crate::wire::Span;
 /// Spans that share a resource, in order of their first: what both forms group by.
 fn by_resource(spans: &[Span]) -> Vec<(&Span, Vec<&Span>)> {
     let mut groups: Vec<(&Span, Vec<&Span>)> = Vec::new();
+    // By hash: a hostile trace has a resource for every span.
+    let mut places = HashMap::new();
     for span in spans {
-        match groups.iter_mut().find(|(of, _)| of.resource == span.resource && of.service == span.service) {
+        let resource = serde_json::to_string(&(&span.service, &span.resource));
+        let place = *places.entry(resource.unwrap_or_default()).or_insert(groups.len());
+        match groups.get_mut(place) {
             Some((_, members)) => members.push(span),
             None => groups.push((span, vec![span])),
         }

@@ -84,9 +84,17 @@ fn grafana_reads_it_as_jaeger() {
     assert_eq!(call["references"][1]["refType"], "FOLLOWS_FROM");
     assert_eq!(call["duration"], 20_000);
     assert_eq!(call["logs"][0]["fields"][1]["value"], "gone");
-    let tags: Vec<_> =
-        spans[0]["tags"].as_array().unwrap().iter().map(|it| it["type"].as_str().unwrap()).collect();
-    assert_eq!(tags, ["bool", "int64", "string", "float64", "string"]);
+    let tags = spans[0]["tags"].as_array().unwrap().iter();
+    let tags: Vec<_> = tags.map(|it| (it["key"].as_str().unwrap(), it["type"].as_str().unwrap())).collect();
+    let expect = [
+        ("cached", "bool"),
+        ("http.response.status_code", "int64"),
+        ("http.route", "string"),
+        ("ratio", "float64"),
+        ("span.kind", "string"),
+        ("otel.scope.name", "string"),
+    ];
+    assert_eq!(tags, expect);
     assert_eq!(console.get("/jaeger/api/traces/77").status, 404);
 }
 

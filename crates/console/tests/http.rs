@@ -226,9 +226,13 @@ fn a_span_comes_out_as_it_went_in() {
     let path = "/api/traces/1-68b329da-9893e34099c7d8ad5cb9c940/spans/00000000000000AB";
     assert_eq!(console.json(path), expect);
     let brief = console.json("/api/traces/68b329da9893e34099c7d8ad5cb9c940?brief=true");
-    assert_eq!(brief["spans"][0]["attributes"], json!({}));
-    assert_eq!(brief["spans"][0]["events"], json!([]));
-    assert_eq!(brief["spans"][0]["name"], "GET /x");
+    let mut drawn = expect;
+    drawn.as_object_mut().unwrap().retain(|key, _| {
+        let left_out =
+            ["trace_id", "attributes", "resource", "scope", "events", "links", "source", "sources"];
+        !left_out.contains(&key.as_str())
+    });
+    assert_eq!(brief["spans"], json!([drawn]));
     let read: console::wire::Trace = serde_json::from_value(whole).unwrap();
     assert_eq!(read.spans[0].kind, console::wire::Kind::Server);
 }

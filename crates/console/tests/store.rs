@@ -119,7 +119,9 @@ fn the_oldest_traces_go_when_the_store_is_full() {
     assert_eq!(console.json(&trace_path(400))["span_count"], 2);
     let gone = console.get(&trace_path(1));
     assert_eq!(gone.status, 410, "{}", gone.text());
-    assert!(gone.text().contains("pruned at "), "{}", gone.text());
+    let detail = gone.json()["detail"].as_str().unwrap().to_owned();
+    assert!(detail.starts_with("pruned at 2"), "{detail}");
+    assert!(detail.ends_with(" UTC by the cap of 2 MiB (CONSOLE_MAX_BYTES)"), "{detail}");
     assert_eq!(console.get(&trace_path(401)).status, 404);
     // A late span begins it anew, and the answer says that it is not whole.
     console.send("a", vec![span(1, 3, 1, "late", 0, 1)]);

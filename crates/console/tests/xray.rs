@@ -419,7 +419,7 @@ fn a_store_of_the_version_before_is_taken_over() {
             "DROP INDEX spans_of_parent; ALTER TABLE spans DROP COLUMN sources; DROP TABLE documents; DROP TABLE settings;
              DROP TABLE log_groups; DROP TABLE log_streams; DROP TABLE logs; DROP TABLE logs_text;
              DROP TABLE errors; DROP TABLE occurrences; DROP TABLE error_people; DROP TABLE deploys;
-             PRAGMA user_version = 1;",
+             DROP TABLE shapes; ALTER TABLE spans DROP COLUMN shape; PRAGMA user_version = 1;",
         )
         .unwrap();
     drop(store);

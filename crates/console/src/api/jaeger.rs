@@ -195,7 +195,11 @@ impl Wanted {
 
 /// Jaeger looks for a tag in the span, its events and its process.
 fn has(span: &Span, key: &str, value: &str) -> bool {
-    let is = |it: &Value| it.as_str().map_or_else(|| *it == value, |text| text == value);
+    // A number is asked for as text.
+    let is = |it: &Value| match it {
+        Value::String(text) => text == value,
+        other => format!("{other}") == value,
+    };
     let maps =
         [&span.attributes, &span.resource].into_iter().chain(span.events.iter().map(|it| &it.attributes));
     let is_error = span.status == crate::wire::Status::Error;

@@ -82,7 +82,7 @@ pub(super) async fn show(
     let id = parse_trace_id(&trace_id)?;
     let found = match api.reader.trace(id).await.map_err(|error| unreadable(&error))? {
         TraceHead::Found(found) => found,
-        TraceHead::Pruned(at) => return Err(gone(at)),
+        TraceHead::Pruned(at) => return Err(gone(at, api.max_bytes)),
         TraceHead::Unknown => return Err(Problem::not_found("no span of this trace has arrived")),
     };
     let Found { start, duration, pruned, trace, rows, sources } = found;
@@ -126,7 +126,7 @@ pub(super) async fn show_span(api: Data<Api>, ids: Path<(String, String)>) -> Re
 pub(super) async fn read_trace(api: &Api, id: TraceId) -> Result<Trace, Problem> {
     let found = match api.reader.trace(id).await.map_err(|error| unreadable(&error))? {
         TraceHead::Found(found) => found,
-        TraceHead::Pruned(at) => return Err(gone(at)),
+        TraceHead::Pruned(at) => return Err(gone(at, api.max_bytes)),
         TraceHead::Unknown => return Err(Problem::not_found("no span of this trace has arrived")),
     };
     let Found { start, duration, pruned, trace, mut rows, sources } = found;
@@ -164,7 +164,8 @@ pub(super) fn parse_span_id(text: &str) -> Result<SpanId, Problem> {
     text.parse().map_err(|_| Problem::bad_request("a span id is 16 hex digits"))
 }
 
-fn gone(at: i64) -> Problem {
+fn gone(at: i64, max_bytes: u64) -> Problem {
     let time = chrono::DateTime::from_timestamp_nanos(at).format("%Y-%m-%d %H:%M:%S UTC");
-    Problem::new(StatusCode::GONE, "pruned", format!("pruned at {time}, to keep the store below its cap"))
+    let detail = format!("pruned at {time} by the cap of {} MiB (CONSOLE_MAX_BYTES)", max_bytes >> 20);
+    Problem::new(StatusCode::GONE, "pruned", detail)
 }

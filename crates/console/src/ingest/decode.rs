@@ -17,7 +17,7 @@ use serde_json::Value;
 use xray::id::{SpanId, TraceId};
 
 use super::normalise;
-use crate::store::{DocumentRow, sources};
+use crate::store::{DocumentRow, attributes, sources};
 
 /// The spans of one request, as the store takes them.
 #[derive(Debug, Default)]
@@ -54,8 +54,8 @@ pub(crate) struct SpanRow {
     pub(crate) start: i64,
     /// Never negative: a span that ends before it starts lasts nothing.
     pub(crate) duration: i64,
-    /// JSON, as `events` and `links`; `None` when empty.
-    pub(crate) attributes: Option<String>,
+    pub(crate) attributes: Option<attributes::Attributes>,
+    /// JSON, as `links`; `None` when empty.
     pub(crate) events: Option<String>,
     pub(crate) links: Option<String>,
     /// Bits of [`sources`].
@@ -302,7 +302,9 @@ impl Batch {
             status_message: Some(status.message).filter(|message| !message.is_empty()),
             start,
             duration: (end - start).max(0),
-            attributes: some(&span.attributes, |a| to_json(&Attributes(a))),
+            attributes: attributes::Attributes::new(
+                span.attributes.iter().map(|a| (a.key.as_str(), Attribute(a.value.as_ref()))),
+            ),
             events: some(&span.events, |events| to_json(&events.iter().map(Event::new).collect::<Vec<_>>())),
             links: some(&span.links, |links| to_json(&links.iter().map(Link::new).collect::<Vec<_>>())),
             sources: sources::OTLP,

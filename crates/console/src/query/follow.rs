@@ -18,8 +18,8 @@ const KNOWN_ORIGINS: usize = 4_096;
 
 const SPANS: &str =
     "SELECT s.id, s.trace, t.trace_id, s.span_id, s.parent_span_id, s.origin, s.name, s.kind, s.status,
-    s.status_message, s.start, s.duration, s.attributes, s.events, s.links
-    FROM spans s JOIN traces t ON t.id = s.trace";
+    s.status_message, s.start, s.duration, s.attributes, s.events, s.links, k.keys
+    FROM spans s JOIN traces t ON t.id = s.trace LEFT JOIN shapes k ON k.id = s.shape";
 
 pub(super) struct Follower {
     connection: Connection,
@@ -193,5 +193,6 @@ fn read(row: &Row<'_>) -> rusqlite::Result<SpanCells> {
         attributes: row.get(12)?,
         events: row.get(13)?,
         links: row.get(14)?,
+        keys: row.get(15)?,
     })
 }

@@ -9,6 +9,7 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use crate::store::attributes;
 use crate::wire::Scope;
 
 /// As Honeycomb: maps within attributes become columns with dots to this depth, and JSON text below.
@@ -27,8 +28,9 @@ pub(super) struct SpanCells {
     pub(super) kind: i32,
     pub(super) status: i32,
     pub(super) status_message: Option<String>,
-    /// JSON.
+    /// JSON: values if there are `keys`, else an object.
     pub(super) attributes: Option<String>,
+    pub(super) keys: Option<String>,
     pub(super) events: Option<String>,
     pub(super) links: Option<String>,
 }
@@ -135,7 +137,14 @@ pub(super) fn set(table: &mut Table, span: &SpanCells, origin: &[(ColumnId, Code
             table.set(column, code);
         }
     };
-    each(span.attributes.as_deref().unwrap_or("{}"), &mut put);
+    match (&span.keys, &span.attributes) {
+        (Some(keys), Some(values)) => {
+            attributes::each(keys, values)
+                .for_each(|(key, value)| flatten_one(&key, value, FLATTEN_DEPTH, &mut put));
+        }
+        (None, Some(object)) => each(object, &mut put),
+        (_, None) => {}
+    }
 }
 
 /// Every attribute of a JSON object.
@@ -147,27 +156,31 @@ fn flatten(object: &str, prefix: &str, depth: usize, put: &mut impl FnMut(&str, 
     let Ok(object) = serde_json::from_str::<Object<'_>>(object) else { return };
     for (key, value) in object.0 {
         let name = if prefix.is_empty() { key } else { Cow::Owned(format!("{prefix}.{key}")) };
-        let text = value.get();
-        match text.as_bytes().first() {
-            _ if name.is_empty() => {}
-            Some(b'"') => {
-                if let Ok(Text(text)) = serde_json::from_str(text) {
-                    put(&name, ValueRef::Str(cut(&text)));
-                }
+        flatten_one(&name, value, depth, put);
+    }
+}
+
+fn flatten_one(name: &str, value: &RawValue, depth: usize, put: &mut impl FnMut(&str, ValueRef<'_>)) {
+    let text = value.get();
+    match text.as_bytes().first() {
+        _ if name.is_empty() => {}
+        Some(b'"') => {
+            if let Ok(Text(text)) = serde_json::from_str(text) {
+                put(name, ValueRef::Str(cut(&text)));
             }
-            Some(b't') => put(&name, ValueRef::Bool(true)),
-            Some(b'f') => put(&name, ValueRef::Bool(false)),
-            Some(b'n') | None => {}
-            Some(b'{') if depth > 0 => flatten(text, &name, depth - 1, put),
-            Some(b'{' | b'[') => put(&name, ValueRef::Str(cut(text))),
-            Some(_) => {
-                let number = match text.parse() {
-                    Ok(int) => Some(ValueRef::Int(int)),
-                    Err(_) => text.parse().ok().and_then(ValueRef::float),
-                };
-                if let Some(number) = number {
-                    put(&name, number);
-                }
+        }
+        Some(b't') => put(name, ValueRef::Bool(true)),
+        Some(b'f') => put(name, ValueRef::Bool(false)),
+        Some(b'n') | None => {}
+        Some(b'{') if depth > 0 => flatten(text, name, depth - 1, put),
+        Some(b'{' | b'[') => put(name, ValueRef::Str(cut(text))),
+        Some(_) => {
+            let number = match text.parse() {
+                Ok(int) => Some(ValueRef::Int(int)),
+                Err(_) => text.parse().ok().and_then(ValueRef::float),
+            };
+            if let Some(number) = number {
+                put(name, number);
             }
         }
     }

@@ -1,11 +1,14 @@
 //! Spans on disk: SQLite in WAL mode, one thread that writes, a few connections that read.
 
+pub(crate) mod attributes;
 mod changes;
 mod errors;
+mod insert;
 mod logs;
 mod prune;
 mod read;
 mod search;
+mod summary;
 mod write;
 mod xray;
 
@@ -35,7 +38,7 @@ pub(crate) const MAX_SPANS_PER_TRACE: u64 = 250_000;
 const NEWS_CAPACITY: usize = 64;
 
 /// The schema that this build reads and writes. Another one is refused, never guessed at.
-const SCHEMA_VERSION: i64 = 3;
+const SCHEMA_VERSION: i64 = 4;
 
 /// `spans.sources`: bits. A span that came both ways is one span, with the data that OTLP brought.
 pub(crate) mod sources {
@@ -104,9 +107,10 @@ impl Store {
         let version =
             connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(sqlite)?;
         let steps: &[&str] = match version {
-            0 => &[include_str!("schema.sql"), include_str!("schema-3.sql")],
-            1 => &[include_str!("schema-2.sql"), include_str!("schema-3.sql")],
-            2 => &[include_str!("schema-3.sql")],
+            0 => &[include_str!("schema.sql"), include_str!("schema-3.sql"), include_str!("schema-4.sql")],
+            1 => &[include_str!("schema-2.sql"), include_str!("schema-3.sql"), include_str!("schema-4.sql")],
+            2 => &[include_str!("schema-3.sql"), include_str!("schema-4.sql")],
+            3 => &[include_str!("schema-4.sql")],
             SCHEMA_VERSION => &[],
             found => return Err(OpenError::Schema { path, found }),
         };

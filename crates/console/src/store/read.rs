@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use xray::id::{SpanId, TraceId};
 
+use super::attributes;
 use super::xray::{StoredDocument, documents};
 use crate::wire::{Kind, Source, Status, Summary};
 
@@ -99,6 +100,21 @@ struct SpanJson<'a> {
     sources: &'static [Source],
 }
 
+/// What a waterfall is drawn from: half of the bytes of a span without attributes, a fifth of one with.
+#[derive(Serialize)]
+struct BriefJson<'a> {
+    span_id: String,
+    parent_span_id: Option<String>,
+    name: &'a str,
+    kind: Kind,
+    service: &'a str,
+    start_unix_nano: i64,
+    duration_nano: i64,
+    status: Status,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status_message: Option<&'a str>,
+}
+
 impl Filter {
     /// The same choice as the query below makes, for news.
     pub(crate) fn admits(&self, trace: &Summary) -> bool {
@@ -142,16 +158,21 @@ impl Reader {
     ) -> Result<Vec<u8>, ReadError> {
         self.read(move |connection| {
             let trace_id = id.to_w3c();
-            let mut json = Vec::with_capacity(rows.len() * 1024);
+            let (columns, bytes) = if brief { (BRIEF, 256) } else { (SPAN, 1024) };
+            let mut json = Vec::with_capacity(rows.len() * bytes);
             let mut statement =
-                connection.prepare_cached(&format!("{SPAN} WHERE s.id = ?1 AND s.trace = ?2"))?;
+                connection.prepare_cached(&format!("{columns} WHERE s.id = ?1 AND s.trace = ?2"))?;
             for id in rows {
                 let mut found = statement.query([id, trace])?;
                 if let Some(row) = found.next()? {
                     if !std::mem::replace(&mut first, false) {
                         json.push(b',');
                     }
-                    write_span(row, &trace_id, brief, &mut json)?;
+                    if brief {
+                        write_brief(row, &mut json)?;
+                    } else {
+                        write_span(row, &trace_id, &mut json)?;
+                    }
                 }
             }
             Ok(json)
@@ -170,7 +191,7 @@ impl Reader {
             let mut found = statement.query(params![trace_id.to_bytes(), span_id.to_bytes()])?;
             let Some(row) = found.next()? else { return Ok(None) };
             let mut json = Vec::new();
-            write_span(row, &trace_id.to_w3c(), false, &mut json)?;
+            write_span(row, &trace_id.to_w3c(), &mut json)?;
             Ok(Some(json))
         })
         .await
@@ -314,17 +335,24 @@ fn trace(connection: &Connection, id: TraceId) -> rusqlite::Result<TraceHead> {
 
 const SPAN: &str =
     "SELECT s.span_id, s.parent_span_id, s.name, s.kind, o.service, s.start, s.duration, s.status,
-    s.status_message, s.attributes, o.resource, o.scope, s.events, s.links, s.sources
+    s.status_message, s.attributes, o.resource, o.scope, s.events, s.links, s.sources,
+    k.keys
+    FROM spans s JOIN origins o ON o.id = s.origin LEFT JOIN shapes k ON k.id = s.shape";
+
+/// The same columns in the same places, as far as they go.
+const BRIEF: &str =
+    "SELECT s.span_id, s.parent_span_id, s.name, s.kind, o.service, s.start, s.duration, s.status, s.status_message
     FROM spans s JOIN origins o ON o.id = s.origin";
 
-fn write_span(row: &Row<'_>, trace_id: &str, brief: bool, json: &mut Vec<u8>) -> rusqlite::Result<()> {
+fn write_span(row: &Row<'_>, trace_id: &str, json: &mut Vec<u8>) -> rusqlite::Result<()> {
     let raw = |column: usize, empty: &'static str| -> rusqlite::Result<&RawValue> {
         let text = row.get_ref(column)?.as_str_or_null()?;
         Ok(serde_json::from_str(text.unwrap_or(empty)).expect("only JSON is written"))
     };
-    let detail = |column, empty| {
-        if brief { Ok(serde_json::from_str(empty).expect("JSON")) } else { raw(column, empty) }
-    };
+    let attributes = attributes::object(
+        row.get_ref(15)?.as_str_or_null()?,
+        row.get_ref(9)?.as_str_or_null()?.unwrap_or("{}"),
+    );
     let sources = Source::of(row.get(14)?);
     let span = SpanJson {
         trace_id,
@@ -337,13 +365,29 @@ fn write_span(row: &Row<'_>, trace_id: &str, brief: bool, json: &mut Vec<u8>) ->
         duration_nano: row.get(6)?,
         status: Status::from_otlp(row.get(7)?),
         status_message: row.get_ref(8)?.as_str_or_null()?,
-        attributes: detail(9, "{}")?,
-        resource: detail(10, "{}")?,
+        attributes: serde_json::from_str(&attributes).expect("only JSON is written"),
+        resource: raw(10, "{}")?,
         scope: raw(11, "null")?,
-        events: detail(12, "[]")?,
-        links: detail(13, "[]")?,
+        events: raw(12, "[]")?,
+        links: raw(13, "[]")?,
         source: sources[0],
         sources,
+    };
+    serde_json::to_writer(json, &span).expect("text keys are always JSON, and a Vec takes all");
+    Ok(())
+}
+
+fn write_brief(row: &Row<'_>, json: &mut Vec<u8>) -> rusqlite::Result<()> {
+    let span = BriefJson {
+        span_id: span_id(row.get(0)?).to_string(),
+        parent_span_id: row.get::<_, Option<_>>(1)?.map(|bytes| span_id(bytes).to_string()),
+        name: row.get_ref(2)?.as_str()?,
+        kind: Kind::from_otlp(row.get(3)?),
+        service: row.get_ref(4)?.as_str()?,
+        start_unix_nano: row.get(5)?,
+        duration_nano: row.get(6)?,
+        status: Status::from_otlp(row.get(7)?),
+        status_message: row.get_ref(8)?.as_str_or_null()?,
     };
     serde_json::to_writer(json, &span).expect("text keys are always JSON, and a Vec takes all");
     Ok(())

@@ -39,7 +39,7 @@ CREATE TABLE spans (
     status_message TEXT,
     start          INTEGER NOT NULL,
     duration       INTEGER NOT NULL,
-    attributes     TEXT, -- JSON; null when empty
+    attributes     TEXT, -- JSON, values alone if the span has a `shape` (schema-4.sql); null when empty
     events         TEXT,
     links          TEXT,
     sources        INTEGER NOT NULL DEFAULT 1 -- how it came: bits of `store::sources`

@@ -7,32 +7,27 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::{broadcast, mpsc, oneshot};
-use xray::id::TraceId;
 
+use super::insert::{Inserted, Known, insert};
 use super::prune::{Pruned, prune_oldest, sweep};
+use super::summary::TraceRow;
 use super::xray::{self as documents, DocumentOutcome};
 use super::{Changes, MAX_SPANS_PER_TRACE, News, now, sources};
 use crate::ingest::budget::Share;
-use crate::ingest::decode::{Batch, Origin, SpanRow};
+use crate::ingest::decode::Batch;
 use crate::stats::Stats;
-use crate::wire::Summary;
 
 /// Requests that wait for the writer. When it is full the sender is told to come back (503).
 const QUEUE: usize = 256;
 /// Spans and other rows after which a transaction is closed though more wait: some 10 MB of WAL, and a bounded wait for
 /// the first.
 const COMMIT_ROWS: usize = 10_000;
-/// Origins whose row ids are remembered. A sender with a new resource for every span costs look-ups, not memory.
-const KNOWN_ORIGINS: usize = 1_024;
 /// Pruning stops this far below the cap, so that it is not due again at once.
 const PRUNE_SLACK: u64 = 64;
 /// How often it is looked for events that nobody sees any more.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
-
-/// Services that a summary names; a trace of more shows the first ones.
-const LISTED_SERVICES: usize = 100;
 
 /// The way in. Clones share the queue.
 #[derive(Clone)]
@@ -79,25 +74,9 @@ enum Request {
 type Work = Box<dyn FnOnce(&Transaction<'_>, i64) -> rusqlite::Result<Committed> + Send>;
 type Committed = Box<dyn FnOnce() + Send>;
 
-/// What became of one span.
-enum Inserted {
-    New,
-    /// Sent again.
-    Known,
-    /// Known before by the other format, or in progress; the row before, if its data are replaced.
-    Merged(Option<Before>),
-}
-
-/// What a summary counted of a span that is replaced.
-struct Before {
-    id: i64,
-    status: i64,
-    start: i64,
-}
-
 struct Thread {
     connection: Connection,
-    origins: HashMap<Origin, i64>,
+    known: Known,
     max_bytes: u64,
     page_size: u64,
     stats: Arc<Stats>,
@@ -107,21 +86,6 @@ struct Thread {
     is_failing: bool,
     /// When nothing was left that nobody sees.
     swept: Option<Instant>,
-}
-
-/// A row of `traces`, kept in memory for the length of a transaction.
-struct TraceRow {
-    id: i64,
-    listed: i64,
-    start: i64,
-    finish: i64,
-    span_count: u64,
-    error_count: u64,
-    root: bool,
-    head_start: i64,
-    name: String,
-    service: String,
-    services: Vec<String>,
 }
 
 impl Writer {
@@ -142,7 +106,7 @@ impl Writer {
         let page_size = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
         let thread = Thread {
             connection,
-            origins: HashMap::new(),
+            known: Known::default(),
             max_bytes,
             page_size,
             stats,
@@ -246,7 +210,7 @@ impl Thread {
                         tracing::error!(%error, "nothing is stored; its senders are asked to send it again");
                     }
                     // Rows of the transaction are gone.
-                    self.origins.clear();
+                    self.known.forget();
                 }
             }
             if let Err(error) = self.prune() {
@@ -293,12 +257,12 @@ impl Thread {
                 let origin_id = match origins[span.origin] {
                     Some((id, last_trace)) if last_trace >= trace.id => id,
                     _ => {
-                        let id = origin_id(&transaction, &mut self.origins, origin, trace.id)?;
+                        let id = self.known.origin(&transaction, origin, trace.id)?;
                         origins[span.origin] = Some((id, trace.id));
                         id
                     }
                 };
-                match insert(&transaction, trace.id, origin_id, span)? {
+                match insert(&transaction, &mut self.known, trace.id, origin_id, span)? {
                     Inserted::New => {
                         trace.add(span, &origin.service);
                         new_spans += 1;
@@ -324,10 +288,7 @@ impl Thread {
             if !found.is_empty() {
                 replaced.extend(documents::rows(&transaction, trace.id)?);
             }
-            trace.services.extend(found);
-            trace.services.sort_unstable();
-            trace.services.dedup();
-            trace.services.truncate(LISTED_SERVICES);
+            trace.add_services(found);
             trace.save(&transaction)?;
         }
         transaction.commit()?;
@@ -399,255 +360,10 @@ impl Thread {
         self.stats.pruned_occurrences.add(occurrences);
         if traces > 0 {
             // Their rows may be gone with the last trace that used them.
-            self.origins.clear();
+            self.known.forget();
             self.changes.pruned(&self.connection)?;
         }
         self.measure()?;
         Ok(pruned)
-    }
-}
-
-fn origin_id(
-    transaction: &Transaction<'_>,
-    known: &mut HashMap<Origin, i64>,
-    origin: &Origin,
-    trace: i64,
-) -> rusqlite::Result<i64> {
-    if let Some(id) = known.get(origin) {
-        transaction
-            .prepare_cached("UPDATE origins SET last_trace = ?2 WHERE id = ?1 AND last_trace < ?2")?
-            .execute([*id, trace])?;
-        return Ok(*id);
-    }
-    let id = transaction
-        .prepare_cached(
-            "INSERT INTO origins (service, resource, scope, last_trace) VALUES (?, ?, ?, ?)
-             ON CONFLICT (resource, scope) DO UPDATE SET last_trace = max(last_trace, excluded.last_trace)
-             RETURNING id",
-        )?
-        .query_row(params![origin.service, origin.resource, origin.scope, trace], |row| row.get(0))?;
-    if known.len() >= KNOWN_ORIGINS {
-        known.clear();
-    }
-    known.insert(origin.clone(), id);
-    Ok(id)
-}
-
-/// A span is one row whichever way it came. What OTLP brings wins, since a translation loses; of X-Ray's documents a
-/// complete one replaces one in progress, and the first complete one stays.
-fn insert(
-    transaction: &Transaction<'_>,
-    trace: i64,
-    origin: i64,
-    span: &SpanRow,
-) -> rusqlite::Result<Inserted> {
-    let is_new = transaction
-        .prepare_cached(
-            "INSERT OR IGNORE INTO spans (trace, span_id, parent_span_id, origin, name, kind, status,
-                 status_message, start, duration, attributes, events, links, sources)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        )?
-        .execute(params![
-            trace,
-            span.span_id.to_bytes(),
-            span.parent_span_id.map(xray::id::SpanId::to_bytes),
-            origin,
-            span.name,
-            span.kind,
-            span.status,
-            span.status_message,
-            span.start,
-            span.duration,
-            span.attributes,
-            span.events,
-            span.links,
-            span.sources,
-        ])?;
-    if is_new == 1 {
-        return Ok(Inserted::New);
-    }
-    let (id, known, before) = transaction
-        .prepare_cached("SELECT id, sources, status, start FROM spans WHERE trace = ? AND span_id = ?")?
-        .query_row(params![trace, span.span_id.to_bytes()], |row| {
-            let before = Before { id: row.get(0)?, status: row.get(2)?, start: row.get(3)? };
-            Ok((before.id, row.get(1)?, before))
-        })?;
-    let Some((merged, is_replaced)) = merge(known, span.sources) else { return Ok(Inserted::Known) };
-    if !is_replaced {
-        transaction.prepare_cached("UPDATE spans SET sources = ?2 WHERE id = ?1")?.execute([id, merged])?;
-        return Ok(Inserted::Merged(None));
-    }
-    transaction
-        .prepare_cached(
-            "UPDATE spans SET parent_span_id = ?, origin = ?, name = ?, kind = ?, status = ?, status_message = ?,
-                 start = ?, duration = ?, attributes = ?, events = ?, links = ?, sources = ?
-             WHERE id = ?",
-        )?
-        .execute(params![
-            span.parent_span_id.map(xray::id::SpanId::to_bytes),
-            origin,
-            span.name,
-            span.kind,
-            span.status,
-            span.status_message,
-            span.start,
-            span.duration,
-            span.attributes,
-            span.events,
-            span.links,
-            merged,
-            id,
-        ])?;
-    Ok(Inserted::Merged(Some(before)))
-}
-
-/// The sources of a known span once `incoming` is added, and whether the data are the incoming ones from now on.
-/// `None`: nothing new.
-fn merge(known: i64, incoming: i64) -> Option<(i64, bool)> {
-    use sources::{OF_PARENT, OPEN, OTLP, XRAY};
-    let has = |bits: i64, bit: i64| bits & bit != 0;
-    if has(incoming, OTLP) {
-        return (!has(known, OTLP)).then_some((known & !OF_PARENT | OTLP, true));
-    }
-    match (has(known, XRAY), has(known, OPEN)) {
-        (true, false) => None,
-        _ if has(known, OTLP) => Some((OTLP | incoming & !OF_PARENT, false)),
-        _ => Some((incoming, true)),
-    }
-}
-
-impl TraceRow {
-    /// The row, and whether it is new. A new one has no span yet.
-    fn load_or_insert(
-        transaction: &Transaction<'_>,
-        span: &SpanRow,
-        arrival: i64,
-    ) -> rusqlite::Result<(Self, bool)> {
-        let trace_id = span.trace_id.to_bytes();
-        let known = transaction
-            .prepare_cached(
-                "SELECT id, listed, start, finish, span_count, error_count, root, head_start, name, service, services
-                 FROM traces WHERE trace_id = ?",
-            )?
-            .query_row([trace_id], |row| {
-                Ok(Self {
-                    id: row.get(0)?,
-                    listed: row.get(1)?,
-                    start: row.get(2)?,
-                    finish: row.get(3)?,
-                    span_count: row.get(4)?,
-                    error_count: row.get(5)?,
-                    root: row.get(6)?,
-                    head_start: row.get(7)?,
-                    name: row.get(8)?,
-                    service: row.get(9)?,
-                    services: serde_json::from_str(row.get_ref(10)?.as_str()?).unwrap_or_default(),
-                })
-            })
-            .optional()?;
-        if let Some(row) = known {
-            return Ok((row, false));
-        }
-        transaction
-            .prepare_cached(
-                "INSERT INTO traces (trace_id, listed, start, finish, span_count, error_count, root, head_start,
-                     name, service, services)
-                 VALUES (?, 0, 0, 0, 0, 0, 0, 0, '', '', '[]')",
-            )?
-            .execute([trace_id])?;
-        let row = Self {
-            id: transaction.last_insert_rowid(),
-            listed: arrival,
-            start: i64::MAX,
-            finish: i64::MIN,
-            span_count: 0,
-            error_count: 0,
-            root: false,
-            head_start: i64::MAX,
-            name: String::new(),
-            service: String::new(),
-            services: Vec::new(),
-        };
-        Ok((row, true))
-    }
-
-    /// A span whose data are others from now on.
-    fn replace(&mut self, before: &Before, span: &SpanRow, service: &str) {
-        let was_head = before.start == self.head_start;
-        self.span_count -= 1;
-        self.error_count -= u64::from(before.status == 2);
-        self.add(span, service);
-        if was_head && span.parent_span_id.is_none() == self.root {
-            self.head_start = span.start;
-            self.name.clone_from(&span.name);
-            service.clone_into(&mut self.service);
-        }
-    }
-
-    fn add(&mut self, span: &SpanRow, service: &str) {
-        let is_root = span.parent_span_id.is_none();
-        let is_head = match (is_root, self.root) {
-            (true, false) => true,
-            (false, true) => false,
-            _ => span.start < self.head_start || self.span_count == 0,
-        };
-        if is_head {
-            self.root = is_root;
-            self.head_start = span.start;
-            self.name.clone_from(&span.name);
-            service.clone_into(&mut self.service);
-        }
-        self.start = self.start.min(span.start);
-        self.finish = self.finish.max(span.start.saturating_add(span.duration));
-        self.listed = self.listed.min(span.start);
-        self.span_count += 1;
-        self.error_count += u64::from(span.status == 2);
-        // Not known yet: `find_services` adds it.
-        if span.sources & sources::OF_PARENT != 0 {
-            return;
-        }
-        if let Err(place) = self.services.binary_search_by(|known| known.as_str().cmp(service))
-            && self.services.len() < LISTED_SERVICES
-        {
-            self.services.insert(place, service.to_owned());
-        }
-    }
-
-    fn save(&self, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
-        transaction
-            .prepare_cached(
-                "UPDATE traces SET listed = ?, start = ?, finish = ?, span_count = ?, error_count = ?, root = ?,
-                     head_start = ?, name = ?, service = ?, services = ?
-                 WHERE id = ?",
-            )?
-            .execute(params![
-                self.listed,
-                self.start,
-                self.finish,
-                self.span_count,
-                self.error_count,
-                self.root,
-                self.head_start,
-                self.name,
-                self.service,
-                serde_json::to_string(&self.services).expect("texts are always JSON"),
-                self.id,
-            ])?;
-        Ok(())
-    }
-
-    fn summary(&self, id: TraceId) -> Summary {
-        Summary {
-            trace_id: id.to_w3c(),
-            xray_trace_id: id.to_string(),
-            name: self.name.clone(),
-            service: self.service.clone(),
-            start_unix_nano: self.start,
-            duration_nano: self.finish - self.start,
-            span_count: self.span_count,
-            error_count: self.error_count,
-            services: self.services.clone(),
-            root: self.root,
-        }
     }
 }

@@ -11,6 +11,7 @@ use vendor_apis::xray::store::{Cursor, Listed, Outcome, Received, Store, Trace, 
 use xray::span::Kind;
 use xray::{SpanId, TraceId};
 
+use super::attributes::{self, Attributes};
 use super::read::Reader;
 use super::sources;
 use super::write::Writer;
@@ -165,7 +166,7 @@ fn row(span: Span, origin: usize) -> SpanRow {
         status_message,
         start: span.start,
         duration: span.duration,
-        attributes: (!span.attributes.is_empty()).then(|| to_json(&span.attributes)),
+        attributes: Attributes::new(span.attributes.iter().map(|(key, value)| (key.as_str(), value))),
         events: (!span.events.is_empty()).then(|| to_json(&span.events)),
         links: (!span.links.is_empty()).then(|| to_json(&span.links)),
         sources: sources::XRAY | open | of_parent,
@@ -309,8 +310,8 @@ fn trace(connection: &Connection, id: TraceId) -> rusqlite::Result<Option<Trace>
     let mut spans: Vec<Span> = connection
         .prepare_cached(
             "SELECT s.span_id, s.parent_span_id, s.name, s.kind, s.start, s.duration, s.status, s.status_message,
-                 s.attributes, s.events, s.links, o.resource, o.scope
-             FROM spans s JOIN origins o ON o.id = s.origin
+                 s.attributes, s.events, s.links, o.resource, o.scope, k.keys
+             FROM spans s JOIN origins o ON o.id = s.origin LEFT JOIN shapes k ON k.id = s.shape
              WHERE s.trace = ? AND s.sources = 1 ORDER BY s.start LIMIT ?",
         )?
         .query_map(params![trace, MAX_PER_TRACE + 1], |row| otlp_span(row, id))?
@@ -323,6 +324,7 @@ fn trace(connection: &Connection, id: TraceId) -> rusqlite::Result<Option<Trace>
 
 fn otlp_span(row: &Row<'_>, trace_id: TraceId) -> rusqlite::Result<Span> {
     let text = |column: usize| -> rusqlite::Result<Option<String>> { row.get(column) };
+    let keys = text(13)?;
     let status = match row.get::<_, i64>(6)? {
         1 => Status::Ok,
         2 => Status::Error(text(7)?.unwrap_or_default()),
@@ -338,7 +340,9 @@ fn otlp_span(row: &Row<'_>, trace_id: TraceId) -> rusqlite::Result<Span> {
         duration: row.get(5)?,
         in_progress: false,
         status,
-        attributes: text(8)?.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default(),
+        attributes: text(8)?
+            .and_then(|stored| serde_json::from_str(&attributes::object(keys.as_deref(), &stored)).ok())
+            .unwrap_or_default(),
         events: text(9)?.and_then(|json| serde_json::from_str::<Vec<Event>>(&json).ok()).unwrap_or_default(),
         links: text(10)?.and_then(|json| serde_json::from_str::<Vec<Link>>(&json).ok()).unwrap_or_default(),
         origin: span_origin(&row.get::<_, String>(11)?, &row.get::<_, String>(12)?),
@@ -364,7 +368,7 @@ pub(crate) fn plain_span(row: &SpanRow, origin: &Origin) -> Span {
             2 => Status::Error(row.status_message.clone().unwrap_or_default()),
             _ => Status::Unset,
         },
-        attributes: parse(row.attributes.as_ref()),
+        attributes: parse(row.attributes.as_ref().map(Attributes::to_object).as_ref()),
         events: parse(row.events.as_ref()),
         links: parse(row.links.as_ref()),
         origin: span_origin(&origin.resource, &origin.scope),

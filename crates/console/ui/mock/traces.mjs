@@ -243,7 +243,6 @@ export function toApi({ traceId, spans }, { brief = false } = {}) {
     span_count: spans.length,
     pruned_unix_nano: null,
     spans: spans.map((span) => ({
-      trace_id: traceId,
       span_id: span.spanId,
       parent_span_id: span.parent,
       name: span.name,
@@ -252,14 +251,21 @@ export function toApi({ traceId, spans }, { brief = false } = {}) {
       start_unix_nano: Number(span.start),
       duration_nano: Number(span.end - span.start),
       status: span.status,
-      status_message: span.message,
-      attributes: brief ? {} : span.attributes,
-      resource: brief ? {} : resource(span.service),
-      scope: { name: 'throughline-telemetry', version: '0.1.0' },
-      events: brief ? [] : span.events.map((event) => ({ name: event.name, time_unix_nano: Number(event.at), attributes: event.attributes })),
-      links: brief ? [] : span.links.map((link) => ({ trace_id: link.traceId, span_id: link.spanId, attributes: link.attributes })),
-      source: 'otlp',
+      ...(brief ? span.message !== null && { status_message: span.message } : details(traceId, span)),
     })),
+  };
+}
+
+function details(traceId, span) {
+  return {
+    trace_id: traceId,
+    status_message: span.message,
+    attributes: span.attributes,
+    resource: resource(span.service),
+    scope: { name: 'throughline-telemetry', version: '0.1.0' },
+    events: span.events.map((event) => ({ name: event.name, time_unix_nano: Number(event.at), attributes: event.attributes })),
+    links: span.links.map((link) => ({ trace_id: link.traceId, span_id: link.spanId, attributes: link.attributes })),
+    source: 'otlp',
   };
 }
 

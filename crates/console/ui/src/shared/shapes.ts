@@ -58,6 +58,15 @@ export interface Span {
   readonly source: string;
 }
 
+/** What a waterfall is drawn from, when a trace is too large for the rest. */
+export interface BriefSpan extends Pick<Span, 'span_id' | 'parent_span_id' | 'name' | 'kind' | 'service' | 'start_unix_nano' | 'duration_nano' | 'status'> {
+  readonly status_message?: string;
+}
+
+export interface BriefTrace extends Omit<Trace, 'spans'> {
+  readonly spans: readonly BriefSpan[];
+}
+
 export interface SpanEvent {
   readonly name: string;
   readonly time_unix_nano: UnixNano;
