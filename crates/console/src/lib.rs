@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod api;
+pub mod clickhouse;
 pub mod config;
 mod export;
 pub mod forward;

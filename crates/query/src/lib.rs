@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod catalog;
+pub mod clickhouse;
 mod compare;
 pub mod expr;
 mod map;
