@@ -325,3 +325,37 @@ fn many_rows_are_packed_and_bounded() {
     assert!(small.evicted() > 0 && small.evicted() < rows as u64 / 2, "{}", small.evicted());
     assert_eq!(small.rows() + small.evicted(), rows as u64);
 }
+
+/// Segments that have nothing of what is asked for must not lend their cells to those after them.
+#[test]
+fn a_row_is_found_in_whichever_segment_it_lies() {
+    let segment = query::SEGMENT_ROWS as i64;
+    let span = |id: i64| {
+        let cells = BTreeMap::from([
+            ("wide", Value::from(format!("{id}").as_str())),
+            ("third", Value::Int(id / segment)),
+        ]);
+        Span { id, trace: id / 10 + 1, time: START * NANOS + id, duration: id, cells }
+    };
+    let mut table = Table::new(1 << 30);
+    (0..3 * segment + 10).for_each(|id| append(&mut table, &span(id)));
+    let check = |filters: Json, expect: i64| {
+        let spec = json!({"start_time": START, "end_time": START + 1, "filters": filters, "calculations": [{"op": "COUNT"}]});
+        let spec = Spec::parse(&spec).unwrap();
+        let answer = run(&table, &spec, &Options::new(Window::of(&spec, 0))).unwrap();
+        assert_eq!(number(&answer.rows[0].values.values[0]), Some(expect as f64), "{filters}");
+    };
+    for id in [0, segment - 1, segment, 2 * segment + 7, 3 * segment + 9] {
+        check(json!([{"column": "wide", "op": "=", "value": format!("{id}")}]), 1);
+        let after = json!({"column": "duration_ms", "op": ">=", "value": id as f64 / 1e6});
+        check(json!([after, {"column": "wide", "op": "=", "value": format!("{id}")}]), 1);
+    }
+    for third in 0..=3 {
+        check(json!([{"column": "third", "op": "=", "value": third}]), if third == 3 { 10 } else { segment });
+    }
+    check(json!([{"column": "nothing", "op": "exists"}, {"column": "third", "op": ">", "value": 0}]), 0);
+    check(
+        json!([{"column": "nothing", "op": "does-not-exist"}, {"column": "third", "op": ">", "value": 2}]),
+        10,
+    );
+}

@@ -94,9 +94,9 @@ impl<'t> Selected<'t> {
         let (mut rows, mut begins, mut group_of, mut times) =
             (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let mut scanned = 0;
-        for segment in table.segments() {
+        // By its place in the table, since one of which nothing passes is left out of `segments`.
+        for (number, segment) in table.segments().enumerate() {
             let Some(mut mask) = window_mask(segment, start, end) else { continue };
-            let number = segments.len();
             scanned += segment.live() as u64;
             of_dataset.apply(&mut columns, number, segment, &mut mask);
             filters.apply(&mut columns, number, segment, &mut mask);
