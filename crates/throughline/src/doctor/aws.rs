@@ -4,17 +4,19 @@ use super::report::Trouble;
 
 /// `actions` are the permissions that the call needs.
 pub(super) fn explain(told: &str, actions: &str, otherwise: impl FnOnce() -> Trouble) -> Trouble {
+    const SET: &str = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or give the task or instance a role";
     let has = |words: &[&str]| words.iter().any(|word| told.contains(word));
+    // A place that has some and does not give them: a profile with a fault, a metadata service that refuses.
+    if has(&["error occurred while loading credentials"]) {
+        return Trouble::new(format!("no AWS credentials can be loaded: {told}"), SET);
+    }
     if has(&[
         "no AWS credentials",
+        "no credentials found in chain",
         "no providers in chain provided credentials",
         "CredentialsNotLoaded",
-        "NoCredentials",
     ]) {
-        return Trouble::new(
-            "no AWS credentials are found",
-            "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or give the task or instance a role",
-        );
+        return Trouble::new("no AWS credentials are found", SET);
     }
     if has(&["RequestTimeTooSkewed", "Signature expired", "Signature not yet current", "RequestExpired"]) {
         return Trouble::new(

@@ -36,7 +36,7 @@ fn look(
         "environment": environment, "level": "debug", "language": "rust", "platform": "linux",
         "fingerprint": "throughline-doctor", "title": "throughline doctor",
         "body": { "message": { "body": "throughline doctor: items arrive" } },
-        "custom": { "trace_id": probe.trace_id },
+        "custom": { "trace_id": probe.trace_id, "service": "throughline-doctor" },
         "attributes": [{ "key": "trace_id", "value": probe.trace_id }],
     } });
     let headers: Vec<(String, Secret)> =

@@ -449,6 +449,19 @@ async fn a_database_that_is_there() {
     tokio::task::spawn_blocking(checks).await.unwrap();
 }
 
+/// Where AWS's clients look for credentials depends on the machine; what they say of it does not.
+#[test]
+fn credentials_that_are_missing() {
+    let cause = |told: &str| super::aws::explain(told, "", || super::Trouble::new("other", "")).cause;
+    let chain =
+        "dispatch failure: other: the credential provider was not enabled: no credentials found in chain";
+    assert_eq!(cause(chain), "no AWS credentials are found");
+    assert_eq!(cause("no AWS credentials: the chain is empty"), "no AWS credentials are found");
+    let imds = "an error occurred while loading credentials: IMDS is disabled";
+    assert_eq!(cause(imds), format!("no AWS credentials can be loaded: {imds}"));
+    assert_eq!(cause("something else"), "other");
+}
+
 #[test]
 fn no_secret_is_told() {
     let mirror = server(|_| (403, "", "no access for secret-token, hcaik_1".to_owned()));
