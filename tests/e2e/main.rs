@@ -5,6 +5,8 @@
 #![allow(clippy::print_stdout, reason = "the numbers of the load test are worth reading")]
 
 mod browser;
+mod canary;
+mod doctor;
 mod errors;
 mod hostile;
 mod http;

@@ -7,6 +7,7 @@ use env::Secret;
 
 /// Longer than any answer of a healthy role takes; a role that hangs is asked again.
 const TIMEOUT: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// A trace of 100,000 spans is some 60 MB of JSON.
 const BODY_LIMIT: u64 = 256 * 1024 * 1024;
 
@@ -24,9 +25,18 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) fn new() -> Self {
+        Self::waiting(TIMEOUT)
+    }
+
+    /// For a person who waits for an answer that may be large.
+    pub(crate) fn patient() -> Self {
+        Self::waiting(PATIENCE)
+    }
+
+    fn waiting(timeout: Duration) -> Self {
         // No proxy: HTTP_PROXY of the environment is meant for the world outside this machine.
         let config = ureq::Agent::config_builder()
-            .timeout_global(Some(TIMEOUT))
+            .timeout_global(Some(timeout))
             .http_status_as_error(false)
             .proxy(None);
         Self { agent: config.build().into(), token: None }

@@ -1,14 +1,18 @@
 #![doc = include_str!("../README.md")]
 
+mod carry;
 mod doctor;
 mod estimate;
 mod health;
 mod http;
+mod lists;
 mod load;
+mod mcp;
 mod migrate;
 mod queries;
 mod remote;
 mod role;
+mod table;
 mod trace;
 mod up;
 mod xray;
@@ -50,6 +54,18 @@ enum Command {
     Health(health::Options),
     /// Print a trace as a tree
     Trace(trace::Options),
+    /// List the newest traces
+    Traces(lists::TracesOptions),
+    /// List errors, those seen last first
+    Errors(lists::ErrorsOptions),
+    /// Print log lines, the newest last
+    Logs(lists::LogsOptions),
+    /// Write a trace as OTLP's JSON
+    Export(carry::ExportOptions),
+    /// Send OTLP's JSON to the console
+    Import(carry::ImportOptions),
+    /// Answer an assistant's questions about traces, errors and logs (Model Context Protocol, over standard input and output)
+    Mcp(mcp::Options),
     /// Send requests as a crowd does, at a rate of its own, and say what it waited
     Load(load::Options),
     /// Saved queries: run them here, or create them in Honeycomb
@@ -97,6 +113,12 @@ fn main() -> ExitCode {
         Command::Migrate(options) => migrate::run(&options, &env),
         Command::Health(options) => health::run(&options, &env),
         Command::Trace(options) => trace::run(&options, &env),
+        Command::Traces(options) => tell("traces", lists::traces(&options, &env)),
+        Command::Errors(options) => tell("errors", lists::errors(&options, &env)),
+        Command::Logs(options) => tell("logs", lists::logs(&options, &env)),
+        Command::Export(options) => tell("export", carry::export(&options, &env)),
+        Command::Import(options) => tell("import", carry::import(&options, &env)),
+        Command::Mcp(options) => mcp::run(&options, &env),
         Command::Load(options) => load::run(&options),
         Command::Queries(options) => queries::run(&options, &env),
         Command::Estimate(options) => estimate::run(&options),

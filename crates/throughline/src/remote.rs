@@ -21,7 +21,7 @@ impl Remote {
     /// What the command line says, else `CONSOLE_URL`, else where `up` has it; opened by `CONSOLE_TOKEN`.
     pub(crate) fn new(url: Option<&str>, env: &Env) -> Self {
         let url = url.or(env.get("CONSOLE_URL")).unwrap_or(DEFAULT).trim_end_matches('/').to_owned();
-        Self { client: Client::new().with_token(env.secret("CONSOLE_TOKEN")), url }
+        Self { client: Client::patient().with_token(env.secret("CONSOLE_TOKEN")), url }
     }
 
     /// Without a slash at its end.
@@ -44,6 +44,17 @@ impl Remote {
     /// A trace whose id is spelled in any way.
     pub(crate) fn trace(&self, id: &str) -> anyhow::Result<Trace> {
         self.read(&format!("/api/traces/{}", bare_id(id)?))
+    }
+
+    /// Where it takes OTLP over HTTP.
+    pub(crate) fn otlp_http(&self) -> anyhow::Result<String> {
+        let stats: Value = self.read("/api/stats")?;
+        let address =
+            stats["otlp_http"].as_str().with_context(|| format!("no console is at {}", self.url))?;
+        // One that listens everywhere does so at its own address too.
+        let host =
+            self.url.split("://").nth(1).and_then(|it| it.rsplit_once(':')).map_or("127.0.0.1", |it| it.0);
+        Ok(format!("http://{}", address.replacen("0.0.0.0:", &format!("{host}:"), 1)))
     }
 
     fn checked(&self, answer: anyhow::Result<Answer>) -> anyhow::Result<String> {

@@ -12,9 +12,6 @@ use serde_json::{Value, json};
 use super::Folder;
 use crate::remote::Remote;
 
-/// Letters of a cell; a statement of SQL is longer.
-const MAX_WIDTH: usize = 60;
-
 #[derive(Args)]
 pub(super) struct Options {
     /// As `throughline queries list` names it
@@ -82,21 +79,7 @@ fn table(answer: &Value) -> String {
         groups.chain(keys.iter().map(|name| cell(&row["values"][*name]))).collect()
     });
     let lines: Vec<Vec<String>> = std::iter::once(head).chain(cells).collect();
-    let width = |place: usize| lines.iter().map(|line| line[place].chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..lines[0].len()).map(width).collect();
-    let mut text = String::new();
-    for line in &lines {
-        for (place, (cell, width)) in line.iter().zip(&widths).enumerate() {
-            let gap = if place == 0 { "" } else { "  " };
-            let _ = if place < breakdowns.len() {
-                write!(text, "{gap}{cell:<width$}")
-            } else {
-                write!(text, "{gap}{cell:>width$}")
-            };
-        }
-        text.truncate(text.trim_end().len());
-        text.push('\n');
-    }
+    let mut text = crate::table::table(&lines, |place| place >= breakdowns.len());
     let groups = answer["groups"].as_u64().unwrap_or(0);
     let shown = rows.len() as u64;
     let of = if shown < groups { format!("{shown} of {groups}") } else { shown.to_string() };
@@ -112,18 +95,14 @@ fn table(answer: &Value) -> String {
 }
 
 fn cell(value: &Value) -> String {
-    let text = match value {
+    match value {
         Value::Null => "-".to_owned(),
-        Value::String(text) => text.split_whitespace().collect::<Vec<_>>().join(" "),
+        Value::String(text) => crate::table::cell(text),
         Value::Number(number) if number.is_f64() => {
             format!("{:.3}", number.as_f64().unwrap_or(f64::NAN))
         }
-        other => other.to_string(),
-    };
-    if text.chars().count() <= MAX_WIDTH {
-        return text;
+        other => crate::table::cell(&other.to_string()),
     }
-    text.chars().take(MAX_WIDTH - 1).chain(['…']).collect()
 }
 
 #[cfg(test)]
