@@ -407,6 +407,19 @@ fn otlp_is_sent_on_as_segments() {
     assert_eq!(stats["xray"]["forward"], json!({ "spans": 2, "sent": 2, "failed": 0, "dropped": 0 }));
 }
 
+/// A segment of a root that serves nobody is named after what it does; by OTLP the span says whose it is.
+#[test]
+fn a_service_that_no_span_has_any_more_leaves_the_list() {
+    let dir = TempDir::new();
+    let console = Console::start(&dir);
+    send(&console, &segment(13, 1, "sweep expired posts"));
+    settled(&console, 1);
+    let listed = || console.json("/api/traces")["traces"][0].clone();
+    assert_eq!(listed()["services"], json!(["sweep expired posts"]));
+    console.send("activities", vec![span(13, 1, 0, "sweep expired posts", 500, 1_000)]);
+    assert_eq!((&listed()["service"], &listed()["services"]), (&json!("activities"), &json!(["activities"])));
+}
+
 #[test]
 fn a_store_of_the_version_before_is_taken_over() {
     let dir = TempDir::new();

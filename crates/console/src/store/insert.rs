@@ -139,9 +139,13 @@ pub(super) fn insert(
         return Ok(Inserted::New);
     }
     let (id, known, before) = transaction
-        .prepare_cached("SELECT id, sources, status, start FROM spans WHERE trace = ? AND span_id = ?")?
+        .prepare_cached(
+            "SELECT s.id, s.sources, s.status, s.start, o.service FROM spans s JOIN origins o ON o.id = s.origin
+             WHERE s.trace = ? AND s.span_id = ?",
+        )?
         .query_row(params![trace, span.span_id.to_bytes()], |row| {
-            let before = Before { id: row.get(0)?, status: row.get(2)?, start: row.get(3)? };
+            let before =
+                Before { id: row.get(0)?, status: row.get(2)?, start: row.get(3)?, service: row.get(4)? };
             Ok((before.id, row.get(1)?, before))
         })?;
     let Some((merged, is_replaced)) = merge(known, span.sources) else { return Ok(Inserted::Known) };

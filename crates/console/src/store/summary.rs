@@ -23,6 +23,8 @@ pub(super) struct TraceRow {
     name: String,
     service: String,
     services: Vec<String>,
+    /// A span has another service than before: the list may name one that has none any more.
+    is_renamed: bool,
 }
 
 /// What a summary counted of a span that is replaced.
@@ -30,6 +32,7 @@ pub(super) struct Before {
     pub(super) id: i64,
     pub(super) status: i64,
     pub(super) start: i64,
+    pub(super) service: String,
 }
 
 impl TraceRow {
@@ -58,6 +61,7 @@ impl TraceRow {
                     name: row.get(8)?,
                     service: row.get(9)?,
                     services: serde_json::from_str(row.get_ref(10)?.as_str()?).unwrap_or_default(),
+                    is_renamed: false,
                 })
             })
             .optional()?;
@@ -83,6 +87,7 @@ impl TraceRow {
             name: String::new(),
             service: String::new(),
             services: Vec::new(),
+            is_renamed: false,
         };
         Ok((row, true))
     }
@@ -92,6 +97,7 @@ impl TraceRow {
         let was_head = before.start == self.head_start;
         self.span_count -= 1;
         self.error_count -= u64::from(before.status == 2);
+        self.is_renamed |= before.service != service;
         self.add(span, service);
         if was_head && span.parent_span_id.is_none() == self.root {
             self.head_start = span.start;
@@ -137,7 +143,17 @@ impl TraceRow {
         self.services.truncate(LISTED_SERVICES);
     }
 
-    pub(super) fn save(&self, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    pub(super) fn save(&mut self, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+        if std::mem::take(&mut self.is_renamed) {
+            // Subsegments that wait for their parent have none yet.
+            self.services = transaction
+                .prepare_cached(
+                    "SELECT DISTINCT o.service FROM spans s JOIN origins o ON o.id = s.origin
+                     WHERE s.trace = ? AND s.sources < 8 ORDER BY o.service LIMIT ?",
+                )?
+                .query_map(params![self.id, LISTED_SERVICES], |row| row.get(0))?
+                .collect::<Result<_, _>>()?;
+        }
         transaction
             .prepare_cached(
                 "UPDATE traces SET listed = ?, start = ?, finish = ?, span_count = ?, error_count = ?, root = ?,

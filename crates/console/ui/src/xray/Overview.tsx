@@ -95,7 +95,7 @@ export function Overview({ address }: { address: string }) {
           <header>
             <h2>Trace map</h2>
             <span className="soft">
-              {answer === null ? '' : answer.isOfListed ? `of the ${plural(traces.length, 'trace')} listed` : `of every trace in this time`}
+              {answer === null ? (isAsking ? 'being worked out …' : '') : answer.isOfListed ? `of the ${plural(traces.length, 'trace')} listed` : `of every trace in this time`}
             </span>
             <span className="spacer" />
             <Legend />
