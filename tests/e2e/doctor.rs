@@ -3,12 +3,13 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use console::wire::Trace;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::eventually;
-use crate::http::Client;
+use crate::http::{Client, host};
 use crate::system::{System, shared};
 
 /// `throughline ARGS` with nothing in its environment but `variables`, in a folder without a `.env`.
@@ -152,6 +153,50 @@ fn errors_and_log_lines_by_hand() {
         (!lines.trim().is_empty()).then_some(lines)
     });
     assert!(lines.contains(&id), "{lines}");
+}
+
+/// A caller that does not write its header as W3C wants it: the gateway begins a trace of its own, and both say where.
+#[test]
+fn a_torn_trace() {
+    let system = shared();
+    let url = system.gateway("/api/activities/home");
+    let (host, port) = host(&system.at.gateway).split_once(':').unwrap();
+    let id = format!("{:032x}", rand::random::<u128>());
+    let now = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos();
+    let start = now();
+    let malformed = format!("00-{id}-00f067aa0ba902b7");
+    let reply = Client::anonymous().get_with(&url, &[("traceparent", malformed.as_str())]);
+    let (end, other) = (now(), reply.trace_id());
+    assert_ne!(other, id);
+    let text = |key: &str, value: &str| json!({ "key": key, "value": { "stringValue": value } });
+    let call = json!({
+        "traceId": id, "spanId": "00f067aa0ba902b7", "name": "GET", "kind": 3,
+        "startTimeUnixNano": start.to_string(), "endTimeUnixNano": end.to_string(),
+        "attributes": [
+            text("http.request.method", "GET"), text("server.address", host), text("url.full", &url),
+            { "key": "server.port", "value": { "intValue": port } },
+            { "key": "http.response.status_code", "value": { "intValue": "200" } },
+        ],
+    });
+    let resource = json!({ "attributes": [text("service.name", "careless")] });
+    let request = json!({ "resourceSpans": [{ "resource": resource, "scopeSpans": [{ "spans": [call] }] }] });
+    let sent = Client::anonymous().post(&format!("{}/v1/traces", system.at.otlp_http), &request);
+    assert_eq!(sent.status, 200, "{}", sent.body);
+    system.trace(&other, &["gateway", "activities", "users"]);
+
+    for piece in [&id, &other] {
+        let output = throughline(system, &["doctor", "trace", piece, "--json"], &[]);
+        assert_eq!(output.status.code(), Some(1));
+        let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let [found] = &told["breaks"].as_array().unwrap()[..] else { panic!("one break, not {told:#}") };
+        assert_eq!(found["hop"], "careless -> gateway", "{found}");
+        let cause = found["cause"].as_str().unwrap();
+        let begin = format!(
+            "\"GET /api/activities/home\" of gateway began trace {other} of its own, called by \"GET\" of careless in "
+        );
+        assert!(cause.starts_with(&begin), "{cause}");
+        assert!(cause.ends_with("traceparent was missing or malformed at gateway"), "{cause}");
+    }
 }
 
 /// The trace's id, wherever it stands.
