@@ -25,8 +25,9 @@ fn two_thousand_home_feeds_lose_no_span() {
             scope.spawn(|| {
                 while next.fetch_add(1, Ordering::Relaxed) < REQUESTS {
                     let reply = client.get(&system.web("/api/activities/home"));
-                    // On a busy machine a deadline may pass; that request has a trace like any other.
-                    assert!(matches!(reply.status, 200 | 503 | 504), "{}", reply.body);
+                    // On a busy machine a deadline may pass, or the wait for a connection (503, and 502 when the
+                    // gateway tells of it); that request has a trace like any other.
+                    assert!(matches!(reply.status, 200 | 502..=504), "{}", reply.body);
                     slow.fetch_add(usize::from(reply.status != 200), Ordering::Relaxed);
                     ids.lock().unwrap().push(reply.trace_id());
                 }

@@ -44,7 +44,10 @@
 //! serialization failure is an event with the other's traceparent.
 //!
 //! Behind PgBouncer in transaction mode: [`Mode::Always`], or no traced connections, since the traced pool sets its
-//! constants for a session. (1.18 there breaks sqlx's prepared statements, traced or not.)
+//! constants for a session. What holds there and what does not is in this crate's README.
+//!
+//! An error's text on a span has no values either: what the server quotes in a data exception or a syntax error is `"?"`.
+//! The error that the caller gets is untouched; whoever logs it logs Postgres' own words.
 //!
 //! What differs for sampled work in [`Mode::Always`]: statements that refuse a transaction (`VACUUM`,
 //! `CREATE INDEX CONCURRENTLY`) fail with 25001, so they belong on [`Db::pool`]; and a write that is cancelled, or

@@ -365,6 +365,14 @@ async fn secrets_are_in_no_span_and_no_line() {
             let notice =
                 format!("do $$ begin raise notice 'duration: {SECRET}'; raise warning '{SECRET}'; end $$");
             sqlx::query(AssertSqlSafe(notice)).execute(&db).await?;
+            // The server quotes what it could not read, and its DETAIL names the key that is there already.
+            for refused in ["select $1::int", "select $1::text::uuid", "select $1::date"] {
+                let refused = sqlx::query(refused).bind(SECRET);
+                refused.execute(&db).await.unwrap_err();
+            }
+            let syntax = format!("select 1 1 '{SECRET}'; select '{SECRET}' '{SECRET}'");
+            sqlx::query(AssertSqlSafe(syntax)).execute(&db).await.unwrap_err();
+            sqlx::query(insert).bind(NUMBER).bind(SECRET).execute(&db).await.unwrap_err();
             let mut tx = db.begin().await?;
             sqlx::query("select * from posts where id = $1 and message like $2 || '%'")
                 .bind(NUMBER)
