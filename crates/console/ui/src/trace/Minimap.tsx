@@ -1,5 +1,6 @@
 import { useEffect, useRef } from 'react';
 
+import { afterPaint } from '../shared/afterPaint';
 import { hueNumber } from '../shared/colours';
 import { station } from './describe';
 import { isOrigin } from './path';
@@ -19,11 +20,16 @@ export function Minimap({ traceStart, rows, whole, view, onZoom }: { traceStart:
     if (!element) return;
     const draw = () => paint(element, rows, traceStart, whole);
     // After the rows, which are what one waits for: 100,000 spans take a tenth of a second to paint.
-    const resized = new ResizeObserver(() => setTimeout(draw));
+    let stop = () => {};
+    const resized = new ResizeObserver(() => {
+      stop();
+      stop = afterPaint(draw);
+    });
     resized.observe(element);
     const scheme = matchMedia('(prefers-color-scheme: dark)');
     scheme.addEventListener('change', draw);
     return () => {
+      stop();
       resized.disconnect();
       scheme.removeEventListener('change', draw);
     };

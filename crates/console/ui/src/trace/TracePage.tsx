@@ -1,6 +1,7 @@
 import { useEffect, useMemo, useRef, useState } from 'react';
 
 import { criticalPath } from './critical';
+import { afterPaint } from '../shared/afterPaint';
 import { hue } from '../shared/colours';
 import { ago, clock, count, duration, plural } from '../shared/format';
 import { setQuery } from '../shared/location';
@@ -317,8 +318,7 @@ function usePath(forest: Forest): readonly (readonly Station[])[] {
   const [later, setLater] = useState<readonly (readonly Station[])[]>([]);
   useEffect(() => {
     if (!isLarge) return;
-    const timer = setTimeout(() => setLater(pathOf(forest)));
-    return () => clearTimeout(timer);
+    return afterPaint(() => setLater(pathOf(forest)));
   }, [forest, isLarge]);
   const now = useMemo(() => (isLarge ? null : pathOf(forest)), [forest, isLarge]);
   return now ?? later;
