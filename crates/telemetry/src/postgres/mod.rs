@@ -41,7 +41,9 @@
 //!
 //! A sampled statement that takes longer than 100 ms is asked about from beside it: if it waits for a lock, its span
 //! says which session holds it (`postgresql.lock.holder.*`) and links to that session's trace. A deadlock or a
-//! serialization failure is an event with the other's traceparent.
+//! serialization failure is an event with the other's traceparent. (Not of a single statement in
+//! [`Mode::Transactions`], whose session nobody could name: after `deadlock_timeout` the server says that it waits,
+//! and not for whom.)
 //!
 //! Behind PgBouncer in transaction mode: [`Mode::Always`], or no traced connections, since the traced pool sets its
 //! constants for a session. What holds there and what does not is in this crate's README.
