@@ -40,6 +40,7 @@ pub(crate) struct TracesOptions {
 
 #[derive(Args)]
 pub(crate) struct ErrorsOptions {
+    /// Resolved ones that came again are active
     #[arg(long, value_enum, default_value_t = Status::Active)]
     status: Status,
     /// Only errors of this service
@@ -66,6 +67,7 @@ pub(crate) struct LogsOptions {
     /// Only what was logged in this trace
     #[arg(long, value_name = "ID")]
     trace: Option<String>,
+    /// Only lines of this service
     #[arg(long)]
     service: Option<String>,
     /// trace, debug, info, warn, error or fatal; several with commas

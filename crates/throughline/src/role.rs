@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
+use console::clickhouse;
 use env::{ConfigError, Env};
 use futures::FutureExt as _;
 use tokio::sync::oneshot;
@@ -56,6 +57,10 @@ pub(crate) struct ConsoleOptions {
     /// Where to keep what is received (CONSOLE_DATA_DIR)
     #[arg(long, value_name = "FOLDER")]
     data_dir: Option<String>,
+    /// Read a Collector's table in ClickHouse, and receive nothing: clickhouse://[USER:PASSWORD@]HOST[:PORT]/DATABASE
+    /// [?table=otel_traces&secure=true] (CONSOLE_STORE)
+    #[arg(long, value_name = "ADDRESS")]
+    store: Option<String>,
 }
 
 /// Runs `role` until SIGTERM, SIGINT or, when supervised, the end of standard input.
@@ -101,6 +106,7 @@ impl ConsoleOptions {
         let env = with(env, "CONSOLE_XRAY_FORWARD", self.xray_forward);
         let forward = (!self.forward.is_empty()).then(|| self.forward.join(","));
         let env = with(env, "CONSOLE_FORWARD", forward);
+        let env = with(env, "CONSOLE_STORE", self.store);
         with(env, "CONSOLE_DATA_DIR", self.data_dir)
     }
 }
@@ -192,6 +198,7 @@ async fn application(role: Role, env: &Env) -> anyhow::Result<()> {
         Role::Gateway => host!(gateway),
         Role::Activities => host!(activities),
         Role::Users => host!(users),
+        Role::Console if clickhouse::Config::is_asked(env) => host!(clickhouse),
         Role::Console => host!(console),
     }
 }
