@@ -31,7 +31,7 @@ impl Access {
     }
 }
 
-pub(super) async fn check<B: MessageBody + 'static>(
+pub(crate) async fn check<B: MessageBody + 'static>(
     access: Data<Access>,
     request: ServiceRequest,
     next: Next<B>,

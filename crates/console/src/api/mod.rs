@@ -1,14 +1,14 @@
 //! The HTTP API and the UI's files.
 
-mod access;
+pub(crate) mod access;
 mod errors;
 mod jaeger;
 mod logs;
-mod queries;
-mod query;
+pub(crate) mod queries;
+pub(crate) mod query;
 mod stream;
-mod traces;
-mod ui;
+pub(crate) mod traces;
+pub(crate) mod ui;
 mod xray;
 
 use std::path::PathBuf;

@@ -1,6 +1,7 @@
 //! Saved queries: the folder of files, listed and written.
 
 use std::io;
+use std::path::PathBuf;
 
 use actix_web::web::{Data, Json, Path};
 use serde::Deserialize;
@@ -23,7 +24,10 @@ pub(super) struct SaveBody {
 
 /// Queries whose files are wrong are told beside the others.
 pub(super) async fn list(api: Data<Api>) -> Result<Json<Value>, Problem> {
-    let dir = api.queries_dir.clone();
+    listed(api.queries_dir.clone()).await
+}
+
+pub(crate) async fn listed(dir: PathBuf) -> Result<Json<Value>, Problem> {
     let found = spawn_blocking(move || queries::list(&dir)).await.map_err(|_| ending())?;
     let (mut saved, mut invalid) = (Vec::new(), Vec::new());
     for query in found.map_err(|error| problem(&error))? {

@@ -33,24 +33,24 @@ pub(crate) struct Asked {
 }
 
 /// What may stand in the body beside the query specification.
-struct Question {
+pub(crate) struct Question {
     dataset: Option<String>,
     scale: Scale,
     disable_series: bool,
     disable_totals: bool,
-    spec: Spec,
+    pub(crate) spec: Spec,
 }
 
 #[derive(Serialize)]
-pub(super) struct Answered {
+pub(crate) struct Answered {
     #[serde(flatten)]
-    answer: Answer,
+    pub(crate) answer: Answer,
     /// The same query, `compare_time_offset_seconds` earlier.
     #[serde(skip_serializing_if = "Option::is_none")]
-    compare: Option<Answer>,
-    elapsed_ms: f64,
+    pub(crate) compare: Option<Answer>,
+    pub(crate) elapsed_ms: f64,
     /// Stored spans that are not in the columns: yet to be read after a start, or more than memory is given to.
-    behind: u64,
+    pub(crate) behind: u64,
 }
 
 #[derive(Deserialize)]
@@ -72,17 +72,23 @@ struct BoxBody {
 }
 
 #[derive(Deserialize)]
-pub(super) struct ColumnsQuery {
-    dataset: Option<String>,
+pub(crate) struct ColumnsQuery {
+    pub(crate) dataset: Option<String>,
 }
 
 #[derive(Deserialize)]
-pub(super) struct ValuesQuery {
-    column: String,
+pub(crate) struct ValuesQuery {
+    pub(crate) column: String,
     #[serde(default)]
-    prefix: String,
-    dataset: Option<String>,
+    pub(crate) prefix: String,
+    pub(crate) dataset: Option<String>,
     limit: Option<usize>,
+}
+
+impl ValuesQuery {
+    pub(crate) fn limit(&self) -> usize {
+        self.limit.unwrap_or(DEFAULT_VALUES).clamp(1, MAX_VALUES)
+    }
 }
 
 #[derive(Deserialize)]
@@ -133,7 +139,7 @@ impl Asked {
 }
 
 impl Question {
-    fn parse(body: Value) -> Result<Self, Problem> {
+    pub(crate) fn parse(body: Value) -> Result<Self, Problem> {
         let Value::Object(mut body) = body else {
             return Err(Problem::bad_request("a query is a JSON object"));
         };
@@ -155,7 +161,7 @@ impl Question {
         Ok(Self { dataset, scale, disable_series, disable_totals, spec })
     }
 
-    fn options(&self, window: Window) -> Options {
+    pub(crate) fn options(&self, window: Window) -> Options {
         Options {
             dataset: self.dataset.clone(),
             window,
@@ -174,13 +180,13 @@ fn flag(body: &mut Map<String, Value>, name: &str) -> Result<bool, Problem> {
     }
 }
 
-fn invalid(error: SpecError) -> Problem {
+pub(crate) fn invalid(error: SpecError) -> Problem {
     let SpecError { path, message } = error;
     Problem::bad_request(if path.is_empty() { message } else { format!("{path}: {message}") })
 }
 
 /// Unix seconds; one more than now, so that what has just arrived is before it.
-pub(super) fn now_seconds() -> u64 {
+pub(crate) fn now_seconds() -> u64 {
     (now() / 1_000_000_000) as u64 + 1
 }
 
@@ -221,9 +227,9 @@ pub(super) async fn columns(api: Data<Api>, query: Query<ColumnsQuery>) -> Resul
 }
 
 pub(super) async fn values(api: Data<Api>, query: Query<ValuesQuery>) -> Result<Json<Value>, Problem> {
-    let ValuesQuery { column, prefix, dataset, limit } = query.into_inner();
+    let limit = query.limit();
+    let ValuesQuery { column, prefix, dataset, .. } = query.into_inner();
     let dataset = dataset.filter(|dataset| !dataset.is_empty());
-    let limit = limit.unwrap_or(DEFAULT_VALUES).clamp(1, MAX_VALUES);
     let values =
         api.asked.ask(move |table| query::values(table, &column, &prefix, dataset.as_deref(), limit));
     let values: Vec<ValueCount> = values.await?.map_err(invalid)?;

@@ -32,7 +32,7 @@ pub(super) struct ListQuery {
 
 /// The choices of the list and of the stream.
 #[derive(Deserialize)]
-pub(super) struct FilterQuery {
+pub(crate) struct FilterQuery {
     service: Option<String>,
     min_duration_ms: Option<String>,
     error: Option<String>,
@@ -45,7 +45,7 @@ pub(super) struct ShowQuery {
 }
 
 impl FilterQuery {
-    pub(super) fn parse(self) -> Result<Filter, Problem> {
+    pub(crate) fn parse(self) -> Result<Filter, Problem> {
         let min_duration_nano = set(self.min_duration_ms)
             .map(|text| match text.parse::<f64>() {
                 Ok(ms) if ms >= 0.0 => Ok((ms * 1e6) as i64),
@@ -156,11 +156,11 @@ pub(super) async fn as_otlp(api: Data<Api>, id: Path<String>) -> Result<Json<Val
     Ok(Json(otlp::request(&read_trace(&api, id).await?)))
 }
 
-pub(super) fn parse_trace_id(text: &str) -> Result<TraceId, Problem> {
+pub(crate) fn parse_trace_id(text: &str) -> Result<TraceId, Problem> {
     text.parse().map_err(|_| Problem::bad_request("a trace id is 32 hex digits, or X-Ray's 1-8-24"))
 }
 
-pub(super) fn parse_span_id(text: &str) -> Result<SpanId, Problem> {
+pub(crate) fn parse_span_id(text: &str) -> Result<SpanId, Problem> {
     text.parse().map_err(|_| Problem::bad_request("a span id is 16 hex digits"))
 }
 

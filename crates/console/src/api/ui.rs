@@ -19,19 +19,23 @@ const NOT_BUILT: &str = "<!doctype html><title>console</title><h1>The console re
 
 /// A file of the UI; a path without a dot is a page of the app, which routes by itself.
 pub(super) async fn file(request: HttpRequest, api: Data<Api>) -> Result<HttpResponse, Problem> {
+    file_of(&request, &api.ui_dir)
+}
+
+pub(crate) fn file_of(request: &HttpRequest, ui_dir: &Path) -> Result<HttpResponse, Problem> {
     let path = request.path().trim_start_matches('/');
     let is_page = !path.rsplit('/').next().unwrap_or_default().contains('.');
     let is_asset = path.starts_with("assets/");
     let response = if is_page {
-        match NamedFile::open(api.ui_dir.join("index.html")) {
-            Ok(index) => index.use_etag(true).respond_to(&request).map_into_boxed_body(),
-            Err(_) => Html::new(NOT_BUILT).respond_to(&request).map_into_boxed_body(),
+        match NamedFile::open(ui_dir.join("index.html")) {
+            Ok(index) => index.use_etag(true).respond_to(request).map_into_boxed_body(),
+            Err(_) => Html::new(NOT_BUILT).respond_to(request).map_into_boxed_body(),
         }
     } else {
         let not_found = || Problem::not_found("there is no such file");
-        let file = inside(&api.ui_dir, path).ok_or_else(not_found)?;
+        let file = inside(ui_dir, path).ok_or_else(not_found)?;
         let file = NamedFile::open(file).map_err(|_| not_found())?;
-        file.respond_to(&request).map_into_boxed_body()
+        file.respond_to(request).map_into_boxed_body()
     };
     // Names under assets/ hold a hash of their content.
     let caching = if is_asset && !is_page { "public, max-age=31536000, immutable" } else { "no-cache" };

@@ -24,7 +24,9 @@ impl Pieces {
                 let pattern = quote(&format!("(?-s){}", regex.as_str()));
                 let (sql, kind) = match function {
                     Function::RegMatch => (format!("match({text}, {pattern})"), Kind::Bool),
-                    Function::RegCount => (format!("toFloat64(countMatches({text}, {pattern}))"), Kind::Number),
+                    Function::RegCount => {
+                        (format!("toFloat64(countMatches({text}, {pattern}))"), Kind::Number)
+                    }
                     _ => {
                         let value = format!("extract({text}, {pattern})");
                         (format!("if(match({text}, {pattern}), {value}, NULL)"), Kind::Text)
@@ -183,7 +185,9 @@ fn alike<'a>(values: impl Iterator<Item = &'a Sql> + Clone) -> (Vec<String>, Kin
     let first = kinds.next();
     match first {
         None => (values.map(|value| value.text.clone()).collect(), Kind::Null),
-        Some(kind) if kinds.all(|other| other == kind) => (values.map(|value| value.text.clone()).collect(), kind),
+        Some(kind) if kinds.all(|other| other == kind) => {
+            (values.map(|value| value.text.clone()).collect(), kind)
+        }
         Some(_) => (values.map(shown).collect(), Kind::Any),
     }
 }

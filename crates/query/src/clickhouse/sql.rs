@@ -6,8 +6,8 @@ use crate::spec::{Combination, Filter, FilterOp, Named, SpecError, is_relational
 use crate::table::{DURATION, NETWORK, PARENT_ID, SPAN_ID, TRACE_ID};
 use crate::value::Value;
 
-/// What reads as a number.
-pub(super) const NUMBER: &str = r"^-?[0-9]+(\\.[0-9]+)?([eE][+-]?[0-9]+)?$";
+/// What reads as a number; with zeros before it, it is a code of some sort.
+pub(super) const NUMBER: &str = r"^-?(0|[1-9][0-9]*)(\\.[0-9]+)?([eE][+-]?[0-9]+)?$";
 const NO_NUMBER: &str = "CAST(NULL, 'Nullable(Float64)')";
 const NO_TEXT: &str = "CAST(NULL, 'Nullable(String)')";
 
@@ -76,7 +76,8 @@ impl Pieces {
             return Err(SpecError::new(path(), message));
         }
         if name == NETWORK {
-            let message = format!("\"{name}\" is found by following each call, which is not done on ClickHouse");
+            let message =
+                format!("\"{name}\" is found by following each call, which is not done on ClickHouse");
             return Err(SpecError::new(path(), message));
         }
         let Sql { text, kind } = column(name);
@@ -136,7 +137,8 @@ impl Pieces {
             Kind::Null => return NO_NUMBER.to_owned(),
             Kind::Bool => format!("CAST({x}, 'Nullable(Float64)')"),
             Kind::Text | Kind::Any => {
-                let is_true = if cell.kind == Kind::Any { format!("{x} = 'true', 1, ") } else { String::new() };
+                let is_true =
+                    if cell.kind == Kind::Any { format!("{x} = 'true', 1, ") } else { String::new() };
                 let number = reads_as_number(&format!("trimBoth({x})"));
                 format!("multiIf(isNull({x}), NULL, {is_true}ifNull({number}, 0))")
             }
@@ -194,8 +196,8 @@ impl Pieces {
     /// As [`Filter::holds`] says.
     fn filter(&mut self, filter: &Filter, cell: &Sql) -> String {
         use FilterOp::{
-            Contains, DoesNotContain, DoesNotEndWith, DoesNotExist, DoesNotStartWith, EndsWith, Equal, Exists,
-            Greater, GreaterOrEqual, In, Less, LessOrEqual, NotEqual, NotIn, StartsWith,
+            Contains, DoesNotContain, DoesNotEndWith, DoesNotExist, DoesNotStartWith, EndsWith, Equal,
+            Exists, Greater, GreaterOrEqual, In, Less, LessOrEqual, NotEqual, NotIn, StartsWith,
         };
         let x = &cell.text;
         let first = filter.values.first();
@@ -204,11 +206,9 @@ impl Pieces {
             DoesNotExist => format!("isNull({x})"),
             Equal | In => self.is_one_of(cell, &filter.values),
             NotEqual | NotIn => format!("NOT {}", self.is_one_of(cell, &filter.values)),
-            Greater | GreaterOrEqual | Less | LessOrEqual => {
-                first.map_or("false".to_owned(), |value| {
-                    self.compare(cell, &filter.op.to_string(), &literal(value))
-                })
-            }
+            Greater | GreaterOrEqual | Less | LessOrEqual => first.map_or("false".to_owned(), |value| {
+                self.compare(cell, &filter.op.to_string(), &literal(value))
+            }),
             StartsWith | EndsWith | Contains => self.has_part(filter.op, cell, first),
             DoesNotStartWith => format!("NOT {}", self.has_part(StartsWith, cell, first)),
             DoesNotEndWith => format!("NOT {}", self.has_part(EndsWith, cell, first)),
@@ -293,6 +293,7 @@ pub fn read(text: &str) -> Value {
             && digits.bytes().all(|byte| byte.is_ascii_digit() || b".eE+-".contains(&byte))
             && !digits.contains(".e")
             && !digits.contains(".E")
+            && !(digits.starts_with('0') && digits[1..].starts_with(|c: char| c.is_ascii_digit()))
     };
     match text {
         "true" => Value::Bool(true),

@@ -1,7 +1,7 @@
 //! The functions by name, with the number of their arguments.
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Function {
+pub(crate) enum Function {
     If,
     Switch,
     Coalesce,

@@ -8,7 +8,7 @@ mod parser;
 use regex::Regex;
 
 use crate::value::Value;
-use function::Function;
+pub(crate) use function::Function;
 
 /// An expression within an expression; deeper is refused, so that no text from outside ends the stack.
 pub const MAX_DEPTH: usize = 64;
@@ -21,7 +21,7 @@ pub struct Expr {
 }
 
 #[derive(Clone, Debug)]
-enum Node {
+pub(crate) enum Node {
     /// `None` is null.
     Literal(Option<Value>),
     /// Place in [`Expr::columns`].
@@ -47,6 +47,10 @@ impl Expr {
     /// What stands after a `$`, each name once.
     pub fn columns(&self) -> impl Iterator<Item = &str> {
         self.columns.iter().map(String::as_str)
+    }
+
+    pub(crate) fn root(&self) -> &Node {
+        &self.root
     }
 
     /// Whether it depends on when the row was.

@@ -161,7 +161,7 @@ fn total(numbers: &[Option<f64>]) -> Option<f64> {
 }
 
 /// From one step that has a number to the next that has one; the first has none to differ from.
-fn differences(numbers: &[Option<f64>], steps: usize) -> Numbers {
+pub(crate) fn differences(numbers: &[Option<f64>], steps: usize) -> Numbers {
     let mut differences = vec![None; numbers.len()];
     for (numbers, differences) in numbers.chunks(steps).zip(differences.chunks_mut(steps)) {
         let mut before = None;

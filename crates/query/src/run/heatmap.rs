@@ -34,16 +34,27 @@ impl Bins {
         if filled.is_empty() {
             return Self { edges: Vec::new(), is_log: false };
         }
+        let positive = || filled.iter().copied().filter(|number| *number > 0.0).fold(most, f64::min);
+        Self::between(least, most, || median(&filled), positive, scale)
+    }
+
+    /// From the numbers' least and most, their median, and the least of them that is above zero.
+    pub(crate) fn between(
+        least: f64,
+        most: f64,
+        median: impl FnOnce() -> f64,
+        positive: impl FnOnce() -> f64,
+        scale: Scale,
+    ) -> Self {
         let is_log = match scale {
             Scale::Linear => false,
             Scale::Log => most > 0.0,
-            Scale::Auto => most > median(&filled).max(0.0) * FAR && least >= 0.0,
+            Scale::Auto => most > median().max(0.0) * FAR && least >= 0.0,
         };
         if !is_log || most <= 0.0 {
             return Self { edges: linear(least, most), is_log: false };
         }
-        let positive = filled.iter().copied().filter(|number| *number > 0.0).fold(most, f64::min);
-        let mut edges = logarithmic(positive, most);
+        let mut edges = logarithmic(positive(), most);
         if least <= 0.0 {
             // Zero has no logarithm: a bin of its own, and below it one for what is negative.
             edges.insert(0, least.min(0.0));

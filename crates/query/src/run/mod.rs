@@ -1,14 +1,14 @@
 //! A query over a table: first the rows that pass and their groups, then every calculation over cells of them.
 
 mod aggregate;
-mod answer;
-mod calculate;
+pub(crate) mod answer;
+pub(crate) mod calculate;
 pub(crate) mod columns;
 mod concurrency;
 pub(crate) mod filter;
 mod groups;
 pub(crate) mod hash;
-mod heatmap;
+pub(crate) mod heatmap;
 pub(crate) mod select;
 mod window;
 
@@ -29,7 +29,7 @@ use groups::NONE;
 use select::Selected;
 
 /// Traces that a row names.
-const EXEMPLARS: usize = 3;
+pub(crate) const EXEMPLARS: usize = 3;
 /// Numbers that are worked out at once: 160 MB.
 const MAX_NUMBERS: usize = 10_000_000;
 /// Numbers in the series of an answer: some 20 MB of JSON.
@@ -159,7 +159,7 @@ pub fn run(table: &Table, spec: &Spec, options: &Options) -> Result<Answer, Spec
 }
 
 /// What would take too much memory is refused.
-fn check_size(spec: &Spec, groups: usize, steps: usize, options: &Options) -> Result<(), SpecError> {
+pub(crate) fn check_size(spec: &Spec, groups: usize, steps: usize, options: &Options) -> Result<(), SpecError> {
     use CalculationOp::{Concurrency, RateAvg, RateMax, RateSum};
     let is_stepwise = |op| matches!(op, Concurrency | RateAvg | RateSum | RateMax);
     let count = spec.calculations.len();
@@ -248,7 +248,7 @@ fn formula(formula: &Named, spec: &Spec, numbers: &[Option<f64>]) -> Option<f64>
 }
 
 /// With formulas those alone, as Honeycomb shows them.
-fn result_keys(spec: &Spec) -> Vec<String> {
+pub(crate) fn result_keys(spec: &Spec) -> Vec<String> {
     if spec.formulas.is_empty() {
         return spec.calculations.iter().map(crate::spec::Calculation::key).collect();
     }
@@ -256,7 +256,7 @@ fn result_keys(spec: &Spec) -> Vec<String> {
 }
 
 /// A HEATMAP has no series but its heatmap.
-fn series_keys(spec: &Spec) -> Vec<String> {
+pub(crate) fn series_keys(spec: &Spec) -> Vec<String> {
     if !spec.formulas.is_empty() {
         return result_keys(spec);
     }
@@ -264,7 +264,7 @@ fn series_keys(spec: &Spec) -> Vec<String> {
     spec.calculations.iter().filter(is_line).map(crate::spec::Calculation::key).collect()
 }
 
-fn cells(
+pub(crate) fn cells(
     spec: &Spec,
     numbers: &[Option<f64>],
     histograms: &[Option<Vec<Vec<u64>>>],
@@ -282,7 +282,7 @@ fn cells(
 }
 
 /// `series`: by calculation, then by place and step.
-fn series_of(spec: &Spec, series: &[Numbers], place: usize, steps: usize) -> Vec<Vec<Option<Value>>> {
+pub(crate) fn series_of(spec: &Spec, series: &[Numbers], place: usize, steps: usize) -> Vec<Vec<Option<Value>>> {
     let of_place = |numbers: &Numbers| numbers[place * steps..][..steps].to_vec();
     if !spec.formulas.is_empty() {
         let at =

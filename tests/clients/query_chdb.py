@@ -1,0 +1,211 @@
+"""A console on ClickHouse's own engine (chdb) against an ordinary one: 500 random queries over the same spans, traces, columns.
+
+chdb answers behind ClickHouse's HTTP interface, as far as the console speaks it; the table is the one that the Collector's
+ClickHouse exporter makes. SEED=n repeats a run, SPECS=n changes their number.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import urllib.error
+import urllib.parse
+import urllib.request
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from chdb import session
+
+import specs
+from specs import SEED, SPANS, SPECS, alike, ask, make_spans, make_spec, send
+from support import CONSOLE, eventually, get
+
+# Apart from the spans of query_duckdb.py.
+specs.START = 1_500_000_000
+specs.TRACES = 8 << 100
+
+# As exporter/clickhouseexporter/internal/sqltemplates/traces_table.sql has it, without codecs, indexes and TTL.
+TABLE = """
+CREATE TABLE otel.otel_traces (
+    Timestamp DateTime64(9), TraceId String, SpanId String, ParentSpanId String, TraceState String,
+    SpanName LowCardinality(String), SpanKind LowCardinality(String), ServiceName LowCardinality(String),
+    ResourceAttributes Map(LowCardinality(String), String), ScopeName String, ScopeVersion String,
+    SpanAttributes Map(LowCardinality(String), String), Duration UInt64,
+    StatusCode LowCardinality(String), StatusMessage String,
+    Events Nested (Timestamp DateTime64(9), Name LowCardinality(String), Attributes Map(LowCardinality(String), String)),
+    Links Nested (TraceId String, SpanId String, TraceState String, Attributes Map(LowCardinality(String), String))
+) ENGINE = MergeTree PARTITION BY toDate(Timestamp)
+PRIMARY KEY (ServiceName, SpanName, toDateTime(Timestamp)) ORDER BY (ServiceName, SpanName, toDateTime(Timestamp), Timestamp)
+"""
+KEYS = {"http.route": "route", "app.user_id": "user_id", "städte.name": "city", "rows": "rows", "ratio": "ratio", "cached": "cached"}
+
+
+def text(value):
+    """As the exporter writes attributes."""
+    return str(value).lower() if isinstance(value, bool) else str(value) if isinstance(value, (str, int)) else repr(value).removesuffix(".0")
+
+
+def fill(db, spans):
+    db.query("CREATE DATABASE otel")
+    db.query(TABLE)
+    rows = [
+        {
+            "Timestamp": f"{s['time'] // 10**9}.{s['time'] % 10**9:09}", "TraceId": f"{s['trace']:032x}", "SpanId": f"{s['span']:016x}",
+            "ParentSpanId": f"{s['parent']:016x}" if s["parent"] else "", "SpanName": s["name"], "SpanKind": s["kind"].capitalize(),
+            "ServiceName": s["service"], "ResourceAttributes": {"service.name": s["service"]},
+            "SpanAttributes": {key: text(s[name]) for key, name in KEYS.items() if s[name] is not None},
+            "Duration": s["duration"], "StatusCode": "Error" if s["error"] else "Unset",
+        }
+        for s in spans
+    ]
+    for at in range(0, len(rows), 500):
+        lines = "\n".join(json.dumps(row, ensure_ascii=False) for row in rows[at : at + 500])
+        db.query(f"INSERT INTO otel.otel_traces FORMAT JSONEachRow {lines}")
+
+
+def serve(db):
+    """ClickHouse's HTTP interface in front of `db`."""
+    turn = threading.Lock()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self):
+            sql = self.rfile.read(int(self.headers["content-length"])).decode()
+            asked = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(self.path).query))
+            assert asked["database"] == "otel" and self.headers["x-clickhouse-user"] == "reader" and self.headers["x-clickhouse-key"] == "p@ss"
+            try:
+                with turn:
+                    status, body = 200, db.query(sql, asked["default_format"]).bytes()
+            except Exception as error:
+                status, body = 500, str(error).encode()
+                print(f"{error}\n{sql}", file=sys.stderr)
+            self.send_response(status)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server.server_address[1]
+
+
+def start(port, log):
+    """A console on it; gives its address."""
+    address = f"clickhouse://reader:p%40ss@127.0.0.1:{port}/otel"
+    env = {**os.environ, "LISTEN": "127.0.0.1:0"}
+    console = subprocess.Popen([os.environ["THROUGHLINE_BIN"], "console", "--store", address], env=env, stdout=log, stderr=log)
+
+    def listens():
+        assert console.poll() is None, open(log.name).read()
+        lines = (line for line in open(log.name) if '"listening"' in line or " listening " in line)
+        for line in lines:
+            return f"http://127.0.0.1:{json.loads(line)['port']}"
+
+    return console, eventually("the console listens", listens)
+
+
+def differ(path, ours, theirs):
+    """Where two answers differ."""
+    if isinstance(ours, dict) and isinstance(theirs, dict):
+        if ours.keys() != theirs.keys():
+            return f"{path}: {list(ours)} {list(theirs)}"
+        found = (differ(f"{path}.{key}", ours[key], theirs[key]) for key in ours)
+        return next(filter(None, found), None)
+    if isinstance(ours, list) and isinstance(theirs, list):
+        if len(ours) != len(theirs):
+            return f"{path}: {len(ours)} and {len(theirs)} of them: {str(ours)[:300]} {str(theirs)[:300]}"
+        found = (differ(f"{path}[{place}]", *pair) for place, pair in enumerate(zip(ours, theirs)))
+        return next(filter(None, found), None)
+    same = type(ours) is type(theirs) and ours == theirs or not isinstance(ours, bool) and not isinstance(theirs, bool) and alike(ours, theirs)
+    return None if same else f"{path}: {ours!r} {theirs!r}"
+
+
+def check(console, spec):
+    ordinary, clickhouse = ask(spec), ask(spec, console)
+    for answer in (ordinary, clickhouse):
+        # `scanned` is whole segments here, and exact there.
+        del answer["elapsed_ms"], answer["behind"], answer["scanned"]
+        for row in answer["rows"]:
+            # Spans that last as long as each other are in any order.
+            row["exemplars"] = len(row["exemplars"])
+    problem = differ("answer", clickhouse, ordinary)
+    assert not problem, problem
+    return bool(ordinary["matched"]), len(ordinary["rows"]) > 1
+
+
+def check_traces(console, spans):
+    def read(base, path):
+        with urllib.request.urlopen(base + path) as answer:
+            return json.load(answer)
+
+    trace = f"{spans[0]['trace']:032x}"
+    shown = [read(base, f"/api/traces/{trace}") for base in (CONSOLE, console)]
+    for one in shown:
+        for span in one["spans"]:
+            span.pop("scope"), span.pop("resource")
+        one["spans"].sort(key=lambda span: (span["start_unix_nano"], span["span_id"]))
+    problem = differ("trace", shown[1], shown[0])
+    assert not problem, problem
+    span = shown[1]["spans"][0]["span_id"]
+    assert read(console, f"/api/traces/{trace}/spans/{span}")["span_id"] == span
+    # Page by page, all of them, each once.
+    listed, path = [], "/api/traces?limit=200"
+    while path:
+        page = read(console, path)
+        listed += page["traces"]
+        path = f"/api/traces?limit=200&before={page['next']}" if page.get("next") else None
+    assert len(listed) == len({one["trace_id"] for one in listed}) == len({span["trace"] for span in spans})
+    assert listed == sorted(listed, key=lambda one: -one["start_unix_nano"])
+    assert sum(one["span_count"] for one in listed) == SPANS and sum(one["error_count"] for one in listed) == sum(bool(s["error"]) for s in spans)
+    types = {column["name"]: column["type"] for column in read(console, "/api/columns")["columns"]}
+    expected = {"rows": "integer", "ratio": "float", "cached": "boolean", "http.route": "string", "duration_ms": "float"}
+    assert types.items() >= expected.items(), types
+    assert {found["value"] for found in read(console, "/api/columns/values?column=http.route&prefix=/F")["values"]} == {"/feed"}
+    assert [found["name"] for found in read(console, "/api/datasets")["datasets"]] == ["activities", "gateway", "users"]
+    for path, status in [("/api/service-map", 501), (f"/api/traces/{1:032x}", 404)]:
+        try:
+            read(console, path)
+            raise AssertionError(path)
+        except urllib.error.HTTPError as error:
+            assert error.code == status and "detail" in json.load(error), (path, error.code)
+
+
+def main():
+    spans = make_spans()
+    before = get("/api/stats")["spans"]
+    send(spans)
+    assert get("/api/stats")["spans"] == before + SPANS
+    everything = {"start_time": specs.START, "time_range": specs.RANGE}
+    eventually("all spans in the columns", lambda: ask(everything)["matched"] == SPANS)
+    with tempfile.TemporaryDirectory() as folder, open(f"{folder}/log", "w") as log:
+        db = session.Session(f"{folder}/db")
+        fill(db, spans)
+        process, console = start(serve(db), log)
+        filled = tables = 0
+        try:
+            check_traces(console, spans)
+            for number in range(SPECS):
+                spec, _ = make_spec(number)
+                try:
+                    is_filled, is_table = check(console, spec)
+                    filled += is_filled
+                    tables += is_table
+                except Exception as error:
+                    raise AssertionError(f"SEED={SEED}, query {number}: {error}\n{json.dumps(spec, ensure_ascii=False)}") from error
+        finally:
+            process.terminate()
+            process.wait()
+            version = str(db.query("SELECT version()")).strip()
+            db.close()
+    # Queries that find nothing prove nothing.
+    assert filled > SPECS / 2 and tables > SPECS / 4, f"{filled} queries found spans, {tables} more than one group (SEED={SEED})"
+    print(f"{filled} of {SPECS} queries found spans, {tables} more than one group")
+    print(f"{SPECS} random queries over {SPANS} spans: the same answers by ClickHouse's engine {version} (SEED={SEED})")
+
+
+main()
