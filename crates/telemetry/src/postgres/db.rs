@@ -132,12 +132,13 @@ impl Db {
             span.listen(query.text().clone());
         }
         if !always {
+            span.watch(&self.watch, None);
             return Ok((held, span));
         }
         let session = span.span_context().clone();
         let opened = self.open(cx, held, &session).await;
         let held = span.check(opened)?;
-        span.watch(&self.watch, &session);
+        span.watch(&self.watch, Some(&session));
         Ok((held, span))
     }
 

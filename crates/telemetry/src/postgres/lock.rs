@@ -28,12 +28,12 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Postgres tells a role about the sessions of the same role; of others it knows that they are there.
 const HOLDERS: &str = "
-    select waiter.application_name as session, waiter.wait_event as object, holder.pid,
+    select waiter.application_name as session, waiter.pid as process, waiter.wait_event as object, holder.pid,
         holder.application_name as name, holder.state
     from pg_stat_activity as waiter
     cross join lateral unnest(pg_blocking_pids(waiter.pid)) as blocking (pid)
     inner join pg_stat_activity as holder on holder.pid = blocking.pid
-    where waiter.application_name = any($1) and waiter.wait_event_type = 'Lock'";
+    where (waiter.application_name = any($1) or waiter.pid = any($2)) and waiter.wait_event_type = 'Lock'";
 
 /// The sampled statements that run now.
 #[derive(Debug)]
@@ -49,15 +49,32 @@ pub(super) struct Watch {
 struct Running {
     began: Instant,
     ask_after: Duration,
-    session: SpanContext,
+    waiter: Waiter,
     slot: Slot,
+}
+
+/// How the server knows who waits.
+#[derive(Clone, Debug)]
+pub(super) enum Waiter {
+    /// By the `application_name` of its transaction.
+    Session(SpanContext),
+    /// By its process, which the server tells when it says that it waits (`log_lock_waits`, after `deadlock_timeout`):
+    /// a single statement in [`super::Mode::Transactions`].
+    Process,
+}
+
+/// Whom to ask about.
+#[derive(Debug, Default)]
+struct Late {
+    sessions: Vec<String>,
+    processes: Vec<i32>,
 }
 
 /// A statement is watched as long as this lives.
 #[derive(Debug)]
 pub(super) struct Watched {
     watch: Arc<Watch>,
-    session: SpanId,
+    id: SpanId,
 }
 
 /// What was found in the way.
@@ -86,10 +103,9 @@ impl Watch {
         watch
     }
 
-    /// `session`: what the server knows as `application_name` while the statement runs.
-    pub(super) fn watch(self: &Arc<Self>, began: Instant, session: &SpanContext, slot: Slot) -> Watched {
-        let id = session.span_id();
-        let running = Running { began, ask_after: ASKED_AFTER, session: session.clone(), slot };
+    /// `id`: the transaction's span, or the statement's if it has none.
+    pub(super) fn watch(self: &Arc<Self>, began: Instant, id: SpanId, waiter: Waiter, slot: Slot) -> Watched {
+        let running = Running { began, ask_after: ASKED_AFTER, waiter, slot };
         let first = {
             let mut all = self.lock();
             all.insert(id, running);
@@ -98,34 +114,51 @@ impl Watch {
         if first {
             self.changed.notify_one();
         }
-        Watched { watch: Arc::clone(self), session: id }
+        Watched { watch: Arc::clone(self), id }
     }
 
     /// Whose turn it is to be asked about; none at all when nobody runs.
-    fn overdue(&self) -> Option<Vec<String>> {
+    fn overdue(&self) -> Option<Late> {
         let mut all = self.lock();
         if all.is_empty() {
             return None;
         }
-        let late = all.values_mut().filter(|running| running.began.elapsed() >= running.ask_after);
-        let sessions = late.take(MAX_ASKED).map(|running| {
+        let mut late = Late::default();
+        let turn = all.values_mut().filter(|running| running.began.elapsed() >= running.ask_after);
+        for running in turn.take(MAX_ASKED) {
+            match (&running.waiter, running.slot.process()) {
+                (Waiter::Session(session), _) => {
+                    late.sessions.push(Traceparent::from(session).to_string());
+                }
+                (Waiter::Process, Some(process)) => late.processes.push(process),
+                // It does not wait, or not for long enough.
+                (Waiter::Process, None) => continue,
+            }
             running.ask_after *= 2;
-            Traceparent::from(&running.session).to_string()
-        });
-        Some(sessions.collect())
+        }
+        Some(late)
     }
 
-    async fn ask(&self, sessions: &[String]) -> Result<(), sqlx::Error> {
-        for row in sqlx::query(HOLDERS).bind(sessions).fetch_all(&self.pool).await? {
-            let Some(session) = parse(row.try_get("session")?) else { continue };
+    async fn ask(&self, late: &Late) -> Result<(), sqlx::Error> {
+        let rows =
+            sqlx::query(HOLDERS).bind(&late.sessions).bind(&late.processes).fetch_all(&self.pool).await?;
+        for row in rows {
+            let session = parse(row.try_get("session")?).map(|session| session.span_id());
+            let process: i32 = row.try_get("process")?;
             let holder = Holder {
                 object: object(row.try_get("object")?),
                 pid: row.try_get("pid")?,
                 state: row.try_get("state")?,
                 span: row.try_get::<Option<&str>, _>("name")?.and_then(parse),
             };
-            if let Some(running) = self.lock().get(&session.span_id()) {
-                running.slot.held_by(holder);
+            for (id, running) in self.lock().iter() {
+                let waits = match running.waiter {
+                    Waiter::Session(_) => session == Some(*id),
+                    Waiter::Process => running.slot.process() == Some(process),
+                };
+                if waits {
+                    running.slot.held_by(holder.clone());
+                }
             }
         }
         Ok(())
@@ -142,10 +175,10 @@ async fn work(watch: Weak<Watch>, changed: Arc<Notify>) {
         loop {
             tokio::time::sleep(ASKED_AFTER / 2).await;
             let Some(watch) = watch.upgrade() else { return };
-            let Some(sessions) = watch.overdue() else { break };
-            if !sessions.is_empty() {
+            let Some(late) = watch.overdue() else { break };
+            if !late.sessions.is_empty() || !late.processes.is_empty() {
                 // No answer is no harm: the wait stays, without a name.
-                let _ = tokio::time::timeout(ANSWER_TIMEOUT, watch.ask(&sessions)).await;
+                let _ = tokio::time::timeout(ANSWER_TIMEOUT, watch.ask(&late)).await;
             }
         }
     }
@@ -159,7 +192,7 @@ impl Drop for Watch {
 
 impl Drop for Watched {
     fn drop(&mut self) {
-        self.watch.lock().remove(&self.session);
+        self.watch.lock().remove(&self.id);
     }
 }
 

@@ -41,9 +41,8 @@
 //!
 //! A sampled statement that takes longer than 100 ms is asked about from beside it: if it waits for a lock, its span
 //! says which session holds it (`postgresql.lock.holder.*`) and links to that session's trace. A deadlock or a
-//! serialization failure is an event with the other's traceparent. (Not of a single statement in
-//! [`Mode::Transactions`], whose session nobody could name: after `deadlock_timeout` the server says that it waits,
-//! and not for whom.)
+//! serialization failure is an event with the other's traceparent. A single statement in [`Mode::Transactions`] is
+//! asked about when the server says that it waits, after `deadlock_timeout`: its session has no name before.
 //!
 //! Behind PgBouncer in transaction mode: [`Mode::Always`], or no traced connections, since the traced pool sets its
 //! constants for a session. What holds there and what does not is in this crate's README.

@@ -43,6 +43,8 @@ struct Heard {
     began: Instant,
     bytes: usize,
     messages: Vec<(Duration, Box<str>)>,
+    /// The server's, if it has said that it waits for a lock.
+    process: Option<i32>,
     holder: Option<Holder>,
 }
 
@@ -74,7 +76,8 @@ pub(crate) struct PlanReport {
 
 impl Slot {
     pub(super) fn new(began: Instant) -> Self {
-        Self(Arc::new(Mutex::new(Heard { began, bytes: 0, messages: Vec::new(), holder: None })))
+        let heard = Heard { began, bytes: 0, messages: Vec::new(), process: None, holder: None };
+        Self(Arc::new(Mutex::new(heard)))
     }
 
     /// The first one that was found, unless a later one is known by its trace.
@@ -89,16 +92,24 @@ impl Slot {
         self.lock().holder.clone()
     }
 
+    pub(super) fn process(&self) -> Option<i32> {
+        self.lock().process
+    }
+
     fn lock(&self) -> MutexGuard<'_, Heard> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn hear(&self, message: &str) {
         // Other notices are the application's own (`RAISE NOTICE`), and none of a trace's business.
-        if !message.starts_with("duration: ") && !message.starts_with("process ") {
+        let waits = message.strip_prefix("process ");
+        if waits.is_none() && !message.starts_with("duration: ") {
             return;
         }
         let mut heard = self.lock();
+        if let Some((process, _)) = waits.and_then(|waits| waits.split_once(' ')) {
+            heard.process = process.parse().ok();
+        }
         // More than pg-plan would keep. The statement's own plan comes last: it replaces the one before it.
         if heard.messages.len() == MAX_RECORDS || heard.bytes + message.len() > MAX_MESSAGE {
             let last = heard.messages.pop();

@@ -11,7 +11,7 @@ use sqlx::error::DatabaseError;
 use sqlx::postgres::{PgConnectOptions, PgQueryResult, PgRow};
 use sqlx::{Either, Error, SqlStr};
 
-use super::lock::{Holder, Watch, Watched};
+use super::lock::{Holder, Waiter, Watch, Watched};
 use super::plan::{self, Hearing, Report, Slot};
 use super::server::Server;
 use super::sql;
@@ -174,11 +174,13 @@ impl Statement {
         self.heard = Some((Slot::new(self.clock), sql));
     }
 
-    /// From now on somebody asks who is in the way, if it takes long. `session`: whose transaction it is.
-    pub(super) fn watch(&mut self, watch: &Arc<Watch>, session: &SpanContext) {
-        if let Some((slot, _)) = &self.heard {
-            self.watched = Some(watch.watch(self.clock, session, slot.clone()));
-        }
+    /// From now on somebody asks who is in the way, if it takes long. `session`: the transaction's span, if the server
+    /// was told.
+    pub(super) fn watch(&mut self, watch: &Arc<Watch>, session: Option<&SpanContext>) {
+        let Some((slot, _)) = &self.heard else { return };
+        let id = session.unwrap_or_else(|| self.span_context()).span_id();
+        let waiter = session.map_or(Waiter::Process, |session| Waiter::Session(session.clone()));
+        self.watched = Some(watch.watch(self.clock, id, waiter, slot.clone()));
     }
 
     /// The statement's work, heard if [`Statement::listen`] was called.

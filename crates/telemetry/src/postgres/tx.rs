@@ -76,7 +76,7 @@ impl Tx {
             span::is_sampled(current) && current.span().span_context() != outer.span().span_context();
         let mut span = Statement::start(if opened_since { current } else { inner }, target, sql.as_str());
         span.listen(sql.clone());
-        span.watch(watch, inner.span().span_context());
+        span.watch(watch, Some(inner.span().span_context()));
         span
     }
 

@@ -9,8 +9,12 @@ use throughline_telemetry::postgres::{Db, Mode, Tx};
 use crate::support::{Trace, connect, sampled, unsampled};
 
 async fn database() -> (TestDb, Db) {
+    database_in(Mode::Always).await
+}
+
+async fn database_in(mode: Mode) -> (TestDb, Db) {
     let database = TestDb::new().await;
-    let db = connect(&database, Mode::Always, 4).await;
+    let db = connect(&database, mode, 4).await;
     sqlx::raw_sql("create table accounts as select id, 0 as amount from generate_series(1, 2) id")
         .execute(db.pool())
         .await
@@ -78,7 +82,13 @@ fn update(trace: &Trace, nth: usize) -> SpanData {
 
 #[tokio::test]
 async fn the_span_that_waited_names_the_trace_that_held_the_lock() {
-    let (_database, db) = database().await;
+    for mode in [Mode::Always, Mode::Transactions] {
+        waits(mode).await;
+    }
+}
+
+async fn waits(mode: Mode) {
+    let (_database, db) = database_in(mode).await;
     let (holder, waiter) = (sampled(), sampled());
     let mut held = holder.run(db.begin()).await.unwrap();
     holder.run(add(&mut held, 1)).await.unwrap();
@@ -90,13 +100,15 @@ async fn the_span_that_waited_names_the_trace_that_held_the_lock() {
     let (waited, released) = tokio::join!(wait, release);
     waited.unwrap();
     released.unwrap();
-    insta::assert_snapshot!(told(&update(&waiter, 0), &[("HOLDER", &holder)]), @r#"
-    postgresql.lock.object: transaction
-    postgresql.lock.holder.pid: PID
-    postgresql.lock.holder.state: idle in transaction
-    postgresql.lock.holder.traceparent: TRANSACTION OF HOLDER
-    link to HOLDER "lock holder"
-    "#);
+    insta::allow_duplicates! {
+        insta::assert_snapshot!(told(&update(&waiter, 0), &[("HOLDER", &holder)]), @r#"
+        postgresql.lock.object: transaction
+        postgresql.lock.holder.pid: PID
+        postgresql.lock.holder.state: idle in transaction
+        postgresql.lock.holder.traceparent: TRANSACTION OF HOLDER
+        link to HOLDER "lock holder"
+        "#);
+    }
     assert_eq!(told(&update(&holder, 0), &[]), "", "who did not wait");
 }
 
