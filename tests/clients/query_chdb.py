@@ -39,6 +39,16 @@ CREATE TABLE otel.otel_traces (
 PRIMARY KEY (ServiceName, SpanName, toDateTime(Timestamp)) ORDER BY (ServiceName, SpanName, toDateTime(Timestamp), Timestamp)
 """
 KEYS = {"http.route": "route", "app.user_id": "user_id", "städte.name": "city", "rows": "rows", "ratio": "ratio", "cached": "cached"}
+# What the random queries leave out: each is a breakdown, and the column of a COUNT_DISTINCT and an AVG.
+EXPRESSIONS = [
+    "SWITCH($service.name, 'users', 1, 'gateway', true, $name)", "COALESCE($rows, $ratio, $http.route)", "MIN($rows, $ratio, 3)", "MAX($rows, $cached)",
+    "IN($rows, 3, 7, 'render')", "AND($cached, NOT($error))", "OR($error, $rows > 10)", "$rows = $ratio", "$cached != $error", "$name < $http.route",
+    "$rows < $duration_ms", "MOD($rows, 4)", "DIV($rows, $ratio)", "LOG10($duration_ms) * 2", "BUCKET($rows, 5)", "BUCKET($duration_ms, 10, 5, 40)",
+    "INT($ratio * 10)", "FLOAT($cached)", "BOOL($rows)", "STRING($rows)", "CONCAT($rows, '-', $cached, $städte.name)", "STARTS_WITH($name, 'GET')",
+    "ENDS_WITH($name, $http.route)", "CONTAINS($http.route, 'e')", "TO_LOWER($städte.name)", "LENGTH($städte.name)", "LENGTH($städte.name, 'chars')",
+    "REG_MATCH($name, `^G.T\\b`)", "REG_COUNT($name, '[A-Z]')", "REG_VALUE($http.route, 'f.*')", "INT(EVENT_TIMESTAMP() / 100)", "INGEST_TIMESTAMP()",
+    "IF($rows, 'a', $cached, $ratio)", "$städte.name + 1", "-$rows", "10 - $rows + 3", "EXISTS($trace.parent_id)",
+]
 
 
 def text(value):
@@ -189,6 +199,14 @@ def main():
         filled = tables = 0
         try:
             check_traces(console, spans)
+            for expression in EXPRESSIONS:
+                column = {"calculated_fields": [{"name": "x", "expression": expression.replace("'", '"')}]}
+                calculations = [{"op": "COUNT"}, {"op": "COUNT_DISTINCT", "column": "x"}, {"op": "AVG", "column": "x"}, {"op": "RATE_AVG", "column": "rows"}]
+                spec = {**everything, **column, "breakdowns": ["x"], "calculations": calculations, "limit": 1000}
+                try:
+                    check(console, spec)
+                except Exception as error:
+                    raise AssertionError(f"{expression}: {error}") from error
             for number in range(SPECS):
                 spec, _ = make_spec(number)
                 try:

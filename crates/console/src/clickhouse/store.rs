@@ -13,7 +13,7 @@ use super::Address;
 /// Questions at a time; more wait.
 const MAX_AT_ONCE: usize = 4;
 /// Of one SELECT.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// Of one answer; a thousand groups over a thousand steps take some 40 MB.
 const MAX_BYTES: usize = 256 << 20;
 

@@ -15,8 +15,10 @@ use crate::run::{Options, cells, check_size, result_keys, series_keys, series_of
 use crate::spec::{Calculation, CalculationOp, Spec};
 use crate::value::Value;
 
-/// By calculation, place of the group and bin.
-type Histograms = Vec<Option<Vec<Vec<u64>>>>;
+/// By place of the group and bin.
+type Histogram = Vec<Vec<u64>>;
+/// By calculation.
+type Histograms = Vec<Option<Histogram>>;
 
 struct Asker<'a, A> {
     ask: &'a A,
@@ -224,7 +226,7 @@ impl<A> Asker<'_, A> {
 
 /// What of `all` is in no group that is shown.
 fn without(all: &Histograms, shown: &Histograms) -> Histograms {
-    let rest = |(all, shown): (&Option<Vec<Vec<u64>>>, &Option<Vec<Vec<u64>>>)| {
+    let rest = |(all, shown): (&Option<Histogram>, &Option<Histogram>)| {
         let (all, shown) = (all.as_ref()?.first()?, shown.as_ref()?);
         let bins = all.iter().enumerate();
         let rest = bins.map(|(bin, count)| count.saturating_sub(shown.iter().map(|group| group[bin]).sum()));

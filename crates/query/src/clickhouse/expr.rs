@@ -154,17 +154,15 @@ impl Pieces {
         let origin = least.as_ref().map_or(none.text, |least| format!("ifNull({least}, {})", float(0.0)));
         let low = format!("floor(({number} - {origin}) / nullIf({size}, 0)) * {size} + {origin}");
         let low = self.alias(low, Kind::Number).text;
-        let mut arms = format!("isNull({number}) OR ifNull({size} <= 0, true), NULL, ");
+        let mut arms = vec![format!("isNull({number}) OR ifNull({size} <= 0, true), NULL")];
         if let Some(least) = least {
-            arms += &format!("ifNull({number} < {least}, false), concat('< ', toString({least})), ");
+            arms.push(format!("ifNull({number} < {least}, false), concat('< ', toString({least}))"));
         }
         if let Some(most) = most {
-            arms += &format!("ifNull({number} >= {most}, false), concat('>= ', toString({most})), ");
+            arms.push(format!("ifNull({number} >= {most}, false), concat('>= ', toString({most}))"));
         }
-        Sql::new(
-            format!("multiIf({arms}concat(toString({low}), ' - ', toString({low} + {size})))"),
-            Kind::Text,
-        )
+        let range = format!("concat(toString({low} + 0), ' - ', toString({low} + {size}))");
+        Sql::new(format!("multiIf({}, {range})", arms.join(", ")), Kind::Text)
     }
 }
 

@@ -4,7 +4,7 @@
 use super::TableName;
 use super::sql::{Kind, NUMBER, Pieces, Sql, float, reads_as_number, shown};
 use crate::run::{EXEMPLARS, Options, of_dataset};
-use crate::spec::{Calculation, CalculationOp, Combination, OrderBy, Spec, SpecError};
+use crate::spec::{Calculation, CalculationOp, Combination, Having, OrderBy, Spec, SpecError};
 
 /// Of these the slowest traces of a row are chosen, each once.
 const EXEMPLAR_SPANS: usize = 30;
@@ -57,10 +57,9 @@ impl Scope<'_> {
             hashes.join(", ")
         };
         match self {
-            Self::Everything => String::new(),
             // IN () is no SQL.
+            Self::Everything | Self::Others([]) => String::new(),
             Self::Shown([]) => " WHERE false".to_owned(),
-            Self::Others([]) => String::new(),
             Self::Shown(hashes) => format!(" WHERE {HASH} IN ({})", list(hashes)),
             Self::Others(hashes) => format!(" WHERE {HASH} NOT IN ({})", list(hashes)),
         }
@@ -125,7 +124,7 @@ impl<'a> Plan<'a> {
             window.start_nano(),
             window.end_nano(),
         );
-        let columns: String = pieces.list.iter().map(|piece| format!(", {piece}")).collect();
+        let columns = after(pieces.list.iter().cloned());
         let rows = format!(
             "(SELECT toUnixTimestamp64Nano(Timestamp) AS t, toInt64(Duration) AS d, TraceId AS id, \
              intDiv(t - {}, {}) AS s{columns}, {key} AS k FROM {table} WHERE {in_window} AND {dataset} AND {filters})",
@@ -155,28 +154,27 @@ impl<'a> Plan<'a> {
             "arraySlice(arrayDistinct(arrayMap(x -> x.2, groupArraySorted({EXEMPLAR_SPANS})((-d, id)))), 1, {EXEMPLARS})"
         );
         let breakdowns = self.groups.iter().enumerate();
-        let breakdowns: String =
-            breakdowns.map(|(place, group)| format!(", any({}) AS b{place}", group.text)).collect();
-        let formulas: String = self.formula_pieces.iter().map(|piece| format!(", {piece}")).collect();
+        let breakdowns = after(breakdowns.map(|(place, group)| format!("any({}) AS b{place}", group.text)));
+        let formulas = after(self.formula_pieces.iter().cloned());
         let by = if self.groups.is_empty() { "" } else { " GROUP BY k" };
         let key = if self.groups.is_empty() { "''" } else { "k" };
-        let havings = self.spec.havings.iter();
-        let havings: String = havings
-            .map(|having| {
-                format!(" AND ifNull(n{} {} {}, false)", having.calculation, having.op, float(having.value))
-            })
-            .collect();
+        let having = |having: &Having| {
+            format!("ifNull(n{} {} {}, false)", having.calculation, having.op, float(having.value))
+        };
+        let havings: Vec<_> =
+            ["true".to_owned()].into_iter().chain(self.spec.havings.iter().map(having)).collect();
+        let havings = havings.join(" AND ");
         let inner = format!(
             "SELECT {key} AS key, hex(sipHash128(key)) AS hash, {exemplars} AS exemplars{}{breakdowns}{formulas} FROM {}{by}",
             self.numbers(|cell| &cell.value),
             self.rows,
         );
-        let numbers: String = (0..self.cells.len()).map(|place| format!(", n{place}")).collect();
+        let numbers = after((0..self.cells.len()).map(|place| format!("n{place}")));
         let orders = self.orders();
         let orders =
             if orders.is_empty() { String::new() } else { format!(" ORDER BY {}", orders.join(", ")) };
         format!(
-            "SELECT key, hash, toFloat64(count() OVER ()), exemplars{numbers} FROM ({inner}) WHERE true{havings}{orders} LIMIT {}",
+            "SELECT key, hash, toFloat64(count() OVER ()), exemplars{numbers} FROM ({inner}) WHERE {havings}{orders} LIMIT {}",
             self.spec.limit,
         )
     }
@@ -235,7 +233,7 @@ impl<'a> Plan<'a> {
     }
 
     fn numbers(&self, of: fn(&Cell) -> &String) -> String {
-        self.cells.iter().enumerate().map(|(place, cell)| format!(", {} AS n{place}", of(cell))).collect()
+        after(self.cells.iter().enumerate().map(|(place, cell)| format!("{} AS n{place}", of(cell))))
     }
 
     fn orders(&self) -> Vec<String> {
@@ -246,7 +244,7 @@ impl<'a> Plan<'a> {
             match order.by {
                 OrderBy::Calculation(place) => orders.push(format!("n{place} {direction} NULLS LAST")),
                 OrderBy::Formula(place) => {
-                    orders.push(format!("{} {direction} NULLS LAST", self.formulas[place]))
+                    orders.push(format!("{} {direction} NULLS LAST", self.formulas[place]));
                 }
                 OrderBy::Breakdown(place) => {
                     orders.push(format!("isNull(b{place})"));
@@ -279,6 +277,11 @@ impl<'a> Plan<'a> {
     }
 }
 
+/// Behind what stands before: each with its comma.
+fn after(pieces: impl Iterator<Item = String>) -> String {
+    pieces.fold(String::new(), |list, piece| list + ", " + &piece)
+}
+
 fn cell(
     calculation: &Calculation,
     own: &str,
@@ -305,7 +308,7 @@ fn cell(
             Some(column) => plain(format!("toFloat64(countIf({own} AND isNotNull({})))", column.text)),
         },
         CountDistinct => {
-            let text = column.map_or("NULL", |column| column.text.as_str());
+            let text = column.map_or("NULL".to_owned(), shown);
             plain(format!("toFloat64(uniqExactIf({text}, {own} AND isNotNull({text})))"))
         }
         Sum => plain(format!("sumOrNullIf({x}, {filled})")),

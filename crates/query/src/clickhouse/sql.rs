@@ -252,7 +252,8 @@ pub(super) fn shown(cell: &Sql) -> String {
     match cell.kind {
         Kind::Null => NO_TEXT.to_owned(),
         Kind::Bool => format!("multiIf(isNull({x}), NULL, {x}, 'true', 'false')"),
-        Kind::Number => format!("toString({x})"),
+        // Minus zero is zero.
+        Kind::Number => format!("toString({x} + 0)"),
         Kind::Text | Kind::Any => x.clone(),
     }
 }
