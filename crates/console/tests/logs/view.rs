@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{TRACE, ask, messages, now, put, some_lines, stream};
+use super::{TRACE, now, put, some_lines, stream};
 use crate::support::{Console, TempDir, eventually, request, span, text, trace_path};
 
 #[test]

@@ -159,7 +159,12 @@ pub fn run(table: &Table, spec: &Spec, options: &Options) -> Result<Answer, Spec
 }
 
 /// What would take too much memory is refused.
-pub(crate) fn check_size(spec: &Spec, groups: usize, steps: usize, options: &Options) -> Result<(), SpecError> {
+pub(crate) fn check_size(
+    spec: &Spec,
+    groups: usize,
+    steps: usize,
+    options: &Options,
+) -> Result<(), SpecError> {
     use CalculationOp::{Concurrency, RateAvg, RateMax, RateSum};
     let is_stepwise = |op| matches!(op, Concurrency | RateAvg | RateSum | RateMax);
     let count = spec.calculations.len();
@@ -282,7 +287,12 @@ pub(crate) fn cells(
 }
 
 /// `series`: by calculation, then by place and step.
-pub(crate) fn series_of(spec: &Spec, series: &[Numbers], place: usize, steps: usize) -> Vec<Vec<Option<Value>>> {
+pub(crate) fn series_of(
+    spec: &Spec,
+    series: &[Numbers],
+    place: usize,
+    steps: usize,
+) -> Vec<Vec<Option<Value>>> {
     let of_place = |numbers: &Numbers| numbers[place * steps..][..steps].to_vec();
     if !spec.formulas.is_empty() {
         let at =
