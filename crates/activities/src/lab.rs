@@ -23,7 +23,7 @@ use crate::page::PageRequest;
 use crate::store::{Store, StoreError};
 
 /// How long the other one keeps what this request waits for: several times what is worth a word in a trace.
-const HELD: Duration = Duration::from_millis(400);
+const HELD: Duration = Duration::from_millis(800);
 /// Whoever waits longest when Postgres looks for a deadlock (after a second) is its victim: this request.
 const LATER: Duration = Duration::from_millis(500);
 
