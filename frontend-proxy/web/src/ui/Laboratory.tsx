@@ -11,7 +11,7 @@ export function Laboratory() {
   return (
     <section className="laboratory" aria-label="Laboratory">
       <label>
-        <h2>Laboratory: the home feed with …</h2>
+        <h2>Laboratory: home feed with</h2>
         <span className="select">
           <select
             value={fault ?? ''}
