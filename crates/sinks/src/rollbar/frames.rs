@@ -6,7 +6,8 @@
 use std::backtrace::Backtrace;
 use std::collections::HashMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use serde::Serialize;
 
@@ -16,10 +17,16 @@ const MAX_FRAMES: usize = 100;
 /// Of a line of source; of a file.
 const MAX_CODE: usize = 240;
 const MAX_SOURCE_BYTES: u64 = 1024 * 1024;
-/// The workspace that this was built from: files below it are named from there, so that every clone groups alike.
-const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../");
-/// What paths of libraries hold: the standard library's sources, the registry, a vendored folder.
-const OF_LIBRARIES: [&str; 5] = ["/rustc/", "/library/std/", "/library/core/", "/.cargo/", "/vendor/"];
+/// The workspace that this was built from: files below it are named from there, so that every clone groups alike. An image
+/// holds the binary without the sources, hence by name alone where there is no such folder.
+static ROOT: LazyLock<PathBuf> = LazyLock::new(|| {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap_or(Path::new("/"));
+    fs::canonicalize(root).unwrap_or_else(|_| root.to_owned())
+});
+/// What paths of libraries hold: the standard library's sources; Cargo's registry and checkouts, wherever its home is; a
+/// vendored folder.
+const OF_LIBRARIES: [&str; 6] =
+    ["/rustc/", "/library/std/", "/library/core/", "/registry/src/", "/git/checkouts/", "/vendor/"];
 /// Ours, and no part of what went wrong: they stand around every request, or were called to tell of it.
 const TELLERS: [&str; 4] = [
     "telemetry/src/actix/",
@@ -127,10 +134,9 @@ fn readable(method: &str) -> &str {
 
 /// The standard library names files from the current folder, where they lie below it.
 fn from_root(file: &str) -> String {
-    let root = fs::canonicalize(ROOT).unwrap_or_default();
     let here = std::env::current_dir().unwrap_or_default();
     let whole = here.join(file.strip_prefix("./").unwrap_or(file));
-    let inside = whole.strip_prefix(&root).ok().and_then(|path| path.to_str());
+    let inside = whole.strip_prefix(&*ROOT).ok().and_then(|path| path.to_str());
     inside.unwrap_or(file).to_owned()
 }
 
@@ -170,7 +176,9 @@ mod tests {
              at ./crates/activities/src/store.rs:120:9
    4: <F as actix_web::handler::Handler<Args>>::call
              at /root/.cargo/registry/src/index/actix-web-4.0.0/src/handler.rs:1:2
-   5: main";
+   5: <L as tracing_subscriber::layer::Layer<S>>::event_enabled
+             at /usr/local/cargo/registry/src/index.crates.io-0123456789abcdef/tracing-subscriber-0.3.0/src/layer.rs:1:2
+   6: main";
         let told: Vec<_> =
             parse(text).into_iter().map(|f| format!("{} {} {:?}", f.method, f.filename, f.lineno)).collect();
         assert_eq!(
