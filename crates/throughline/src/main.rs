@@ -64,7 +64,7 @@ enum Command {
     Export(carry::ExportOptions),
     /// Send OTLP's JSON to the console
     Import(carry::ImportOptions),
-    /// Answer an assistant's questions about traces, errors and logs (Model Context Protocol, over standard input and output)
+    /// Answer an assistant's questions about traces, errors and logs (Model Context Protocol)
     Mcp(mcp::Options),
     /// Send requests as a crowd does, at a rate of its own, and say what it waited
     Load(load::Options),

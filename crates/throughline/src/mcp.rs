@@ -1,8 +1,9 @@
-//! `throughline mcp`: an assistant asks the console, by the Model Context Protocol over standard input and output.
+//! `throughline mcp`: an assistant asks the console, by the Model Context Protocol over standard input and output, or HTTP.
 //!
 //! Reads only. Every answer is bounded, says what it left out, and carries the address of the page that shows all of it.
 
 mod answer;
+mod over_http;
 
 use std::fs::File;
 use std::io;
@@ -16,6 +17,7 @@ use rmcp::handler::server::wrapper::Parameters;
 use rmcp::{ServerHandler, ServiceExt, schemars, tool, tool_handler, tool_router};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use service::server::Listen;
 
 use self::answer::{Page, bounded, outline};
 use crate::lists::{Choices, message, time};
@@ -40,17 +42,17 @@ pub(crate) struct Options {
     /// Where the console is (CONSOLE_URL) [default: http://127.0.0.1:4380]
     #[arg(long, value_name = "URL")]
     console: Option<String>,
+    /// Answer over HTTP instead, at /mcp; elsewhere than on the loopback CONSOLE_TOKEN is asked for
+    #[arg(long, value_name = "HOST:PORT", num_args = 0..=1, default_missing_value = over_http::DEFAULT)]
+    http: Option<Listen>,
 }
 
 pub(crate) fn run(options: &Options, env: &Env) -> ExitCode {
-    let console = Remote::new(options.console.as_deref(), env);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let outcome = runtime.map_err(anyhow::Error::from).and_then(|runtime| {
-        let outcome = runtime.block_on(serve(Assistant { console }));
-        // A read of standard input cannot be cancelled.
-        runtime.shutdown_background();
-        outcome
-    });
+    let assistant = Assistant { console: Remote::new(options.console.as_deref(), env) };
+    let outcome = match &options.http {
+        Some(listen) => actix_web::rt::System::new().block_on(over_http::serve(assistant, listen, env)),
+        None => over_stdio(assistant),
+    };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -58,6 +60,14 @@ pub(crate) fn run(options: &Options, env: &Env) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn over_stdio(assistant: Assistant) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let outcome = runtime.block_on(serve(assistant));
+    // A read of standard input cannot be cancelled.
+    runtime.shutdown_background();
+    outcome
 }
 
 /// Until the other side closes standard input.
