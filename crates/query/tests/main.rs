@@ -5,4 +5,5 @@
 mod clickhouse;
 mod expr;
 mod reference;
+mod segments;
 mod spec;

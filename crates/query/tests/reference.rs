@@ -10,12 +10,12 @@ use query::{Answer, Cell, Head, Options, Spec, Table, Value, Window, run};
 use serde_json::{Value as Json, json};
 
 #[derive(Clone, Debug)]
-struct Span {
-    id: i64,
-    trace: i64,
-    time: i64,
-    duration: i64,
-    cells: BTreeMap<&'static str, Value>,
+pub(crate) struct Span {
+    pub(crate) id: i64,
+    pub(crate) trace: i64,
+    pub(crate) time: i64,
+    pub(crate) duration: i64,
+    pub(crate) cells: BTreeMap<&'static str, Value>,
 }
 
 /// What happens to a table.
@@ -28,9 +28,9 @@ enum Step {
     Prune(i64),
 }
 
-const START: i64 = 1_000;
-const SECONDS: i64 = 100;
-const NANOS: i64 = 1_000_000_000;
+pub(crate) const START: i64 = 1_000;
+pub(crate) const SECONDS: i64 = 100;
+pub(crate) const NANOS: i64 = 1_000_000_000;
 
 fn value(column: &'static str) -> BoxedStrategy<Option<Value>> {
     let some = match column {
@@ -48,7 +48,7 @@ fn value(column: &'static str) -> BoxedStrategy<Option<Value>> {
     prop::option::of(some).boxed()
 }
 
-fn span() -> impl Strategy<Value = Span> {
+pub(crate) fn span() -> impl Strategy<Value = Span> {
     let cells = (value("route"), value("rows"), value("mixed"), value("error"));
     (0..SECONDS * NANOS, 0..50_000_000_i64, 1_i64..20, cells).prop_map(
         |(time, duration, trace, (route, rows, mixed, error))| {
@@ -68,7 +68,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..150)
 }
 
-fn filter() -> impl Strategy<Value = Json> {
+pub(crate) fn filter() -> impl Strategy<Value = Json> {
     let column = prop::sample::select(vec!["route", "rows", "mixed", "error", "duration_ms", "nothing"]);
     let scalar =
         prop::sample::select(vec![json!("/feed"), json!("/"), json!(1), json!(0.5), json!(true), json!(10)]);
@@ -121,8 +121,7 @@ fn spec() -> impl Strategy<Value = Json> {
     )
 }
 
-fn build(steps: &[Step]) -> (Table, Vec<Span>) {
-    let mut table = Table::new(1 << 30);
+fn build(steps: &[Step], mut table: Table) -> (Table, Vec<Span>) {
     let mut spans: Vec<Span> = Vec::new();
     let mut last = 0;
     for step in steps {
@@ -153,7 +152,7 @@ fn build(steps: &[Step]) -> (Table, Vec<Span>) {
     (table, spans)
 }
 
-fn append(table: &mut Table, span: &Span) {
+pub(crate) fn append(table: &mut Table, span: &Span) {
     let Span { id, trace, time, duration, .. } = *span;
     let trace_id = (trace as u128).to_be_bytes();
     table.append(&Head { id, trace, trace_id, span_id: id as u64, parent_id: 0, time, duration });
@@ -268,8 +267,12 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
     #[test]
-    fn columns_answer_as_rows_do(steps in steps(), specs in prop::collection::vec(spec(), 1..4)) {
-        let (table, spans) = build(&steps);
+    fn columns_answer_as_rows_do(
+        steps in steps(),
+        specs in prop::collection::vec(spec(), 1..4),
+        segment in 1_usize..60,
+    ) {
+        let (table, spans) = build(&steps, Table::with_segments(segment, 1 << 30));
         for json in specs {
             let spec = Spec::parse(&json).unwrap_or_else(|error| panic!("{json}: {error}"));
             let answer = run(&table, &spec, &Options::new(Window::of(&spec, 0))).unwrap();

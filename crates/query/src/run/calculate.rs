@@ -2,12 +2,11 @@
 
 use std::collections::HashMap;
 
-use super::Steps;
-use super::aggregate::{self, Rows};
+use super::aggregate;
 use super::answer::Heatmap;
 use super::concurrency::Intervals;
-use super::groups::NONE;
-use super::heatmap::Bins;
+use super::heatmap::{Bins, Scale};
+use super::rows::{Places, Steps};
 use super::select::Selected;
 use crate::spec::{CalculationOp, Spec};
 
@@ -17,138 +16,164 @@ pub(crate) struct Calculator<'a> {
     pub(crate) spec: &'a Spec,
     pub(crate) selected: &'a Selected<'a>,
     pub(crate) steps: Steps,
-    /// The step of each row.
-    pub(crate) step_of: &'a [u32],
-    /// By calculation.
-    pub(crate) bins: &'a [Option<Bins>],
+}
+
+/// Of a HEATMAP: the bins, and how many are in each by step.
+pub(crate) struct Binned {
+    bins: Bins,
+    counts: Vec<Vec<u64>>,
 }
 
 impl Calculator<'_> {
-    /// By calculation, then by cell.
-    pub(crate) fn values(&self, cells: &[u32], count: usize) -> Vec<Numbers> {
+    /// By calculation, then by place.
+    pub(crate) fn values(&self, places: Places<'_>) -> Vec<Numbers> {
         let is_stepwise = |op| {
             use CalculationOp::{Concurrency, RateAvg, RateMax, RateSum};
             matches!(op, Concurrency | RateAvg | RateMax | RateSum)
         };
         let stepwise = self.spec.calculations.iter().any(|calculation| is_stepwise(calculation.op));
-        let series = if stepwise { self.series(cells, count) } else { Vec::new() };
-        let mut percentiles = self.percentiles(cells, count);
-        let values = self.spec.calculations.iter().enumerate().map(|(place, calculation)| {
+        let series = if stepwise { self.series(places) } else { Vec::new() };
+        let mut percentiles = self.percentiles(places, None);
+        let values = self.spec.calculations.iter().enumerate().map(|(calculation, of)| {
             let over_steps = |reduce: fn(&[Option<f64>]) -> Option<f64>| {
-                (0..count)
-                    .map(|cell| reduce(&series[place][cell * self.steps.count..][..self.steps.count]))
+                (0..places.count)
+                    .map(|place| reduce(&series[calculation][place * self.steps.count..][..self.steps.count]))
                     .collect()
             };
-            match calculation.op {
+            match of.op {
                 CalculationOp::Concurrency => over_steps(largest),
                 // The sum of all differences is that of the last and the first.
                 CalculationOp::RateAvg | CalculationOp::RateMax | CalculationOp::RateSum => over_steps(total),
-                _ => percentiles.remove(&place).unwrap_or_else(|| self.plain(place, cells, count)),
+                op => percentiles
+                    .remove(&calculation)
+                    .unwrap_or_else(|| self.plain(op, calculation, places, None)),
             }
         });
         values.collect()
     }
 
-    /// By calculation, then by cell and step.
-    pub(crate) fn series(&self, cells: &[u32], count: usize) -> Vec<Numbers> {
-        let steps = self.steps.count;
-        let in_step: Vec<u32> = cells
-            .iter()
-            .zip(self.step_of)
-            .map(|(cell, step)| if *cell == NONE { NONE } else { cell * steps as u32 + step })
-            .collect();
-        let mut percentiles = self.percentiles(&in_step, count * steps);
-        let series = self.spec.calculations.iter().enumerate().map(|(place, calculation)| {
-            let rates = |op| differences(&self.plain_of(op, place, &in_step, count * steps), steps);
-            match calculation.op {
-                CalculationOp::Concurrency => self.concurrency(place, cells, count),
+    /// By calculation, then by place and step.
+    pub(crate) fn series(&self, places: Places<'_>) -> Vec<Numbers> {
+        let steps = Some(self.steps);
+        let mut percentiles = self.percentiles(places, steps);
+        let series = self.spec.calculations.iter().enumerate().map(|(calculation, of)| {
+            let rates = |op| differences(&self.plain(op, calculation, places, steps), self.steps.count);
+            match of.op {
+                CalculationOp::Concurrency => self.concurrency(calculation, places),
                 CalculationOp::RateAvg => rates(CalculationOp::Avg),
                 CalculationOp::RateSum => rates(CalculationOp::Sum),
                 CalculationOp::RateMax => rates(CalculationOp::Max),
                 CalculationOp::Heatmap => Vec::new(),
-                _ => percentiles.remove(&place).unwrap_or_else(|| self.plain(place, &in_step, count * steps)),
+                op => percentiles
+                    .remove(&calculation)
+                    .unwrap_or_else(|| self.plain(op, calculation, places, steps)),
             }
         });
         series.collect()
     }
 
-    /// Of HEATMAPs: by calculation, cell and bin, over the whole window.
-    pub(crate) fn histograms(&self, cells: &[u32], count: usize) -> Vec<Option<Vec<Vec<u64>>>> {
-        let histogram = |(place, bins): (usize, &Option<Bins>)| {
-            let rows = Rows::new(cells, count, self.selected.mask(place));
-            bins.as_ref().map(|bins| bins.fill(rows, self.selected.numbers(place)))
+    /// Of HEATMAPs, by calculation: everything by step.
+    pub(crate) fn binned(&self, scale: Scale) -> Vec<Option<Binned>> {
+        let binned = |(calculation, of): (usize, &crate::spec::Calculation)| {
+            if of.op != CalculationOp::Heatmap {
+                return None;
+            }
+            let numbers = self.selected.numbers(calculation);
+            let bins = Bins::of(self.selected.rows(Places::ONE), numbers, scale);
+            let rows = self.selected.rows_of(calculation, Places::ONE, Some(self.steps));
+            let counts = bins.fill(rows, numbers);
+            Some(Binned { bins, counts })
         };
-        self.bins.iter().enumerate().map(histogram).collect()
+        self.spec.calculations.iter().enumerate().map(binned).collect()
     }
 
-    pub(crate) fn heatmaps(&self, times: &[u64]) -> Vec<Heatmap> {
-        let heatmap = |(place, bins): (usize, &Option<Bins>)| {
-            let bins = bins.as_ref()?;
-            let rows = Rows::new(self.step_of, self.steps.count, self.selected.mask(place));
-            let column = self.spec.calculations[place].column.clone().unwrap_or_default();
-            Some(bins.heatmap(column, times.to_vec(), rows, self.selected.numbers(place)))
+    /// Of HEATMAPs: by calculation, place and bin, over the whole window.
+    pub(crate) fn histograms(
+        &self,
+        binned: &[Option<Binned>],
+        places: Places<'_>,
+    ) -> Vec<Option<Vec<Vec<u64>>>> {
+        let histogram = |(calculation, binned): (usize, &Option<Binned>)| {
+            let rows = self.selected.rows_of(calculation, places, None);
+            binned.as_ref().map(|binned| binned.bins.fill(rows, self.selected.numbers(calculation)))
         };
-        self.bins.iter().enumerate().filter_map(heatmap).collect()
+        binned.iter().enumerate().map(histogram).collect()
     }
 
-    /// By the places of the calculations. Those of one column are found together.
-    fn percentiles(&self, cells: &[u32], count: usize) -> HashMap<usize, Numbers> {
+    /// By the numbers of the calculations. Those of one column are found together.
+    fn percentiles(&self, places: Places<'_>, steps: Option<Steps>) -> HashMap<usize, Numbers> {
         let mut wanted: Vec<(u16, usize)> = Vec::new();
-        for (place, calculation) in self.spec.calculations.iter().enumerate() {
-            if let CalculationOp::Percentile(thousandth) = calculation.op {
-                wanted.push((thousandth, place));
+        for (calculation, of) in self.spec.calculations.iter().enumerate() {
+            if let CalculationOp::Percentile(thousandth) = of.op {
+                wanted.push((thousandth, calculation));
             }
         }
         wanted.sort_unstable();
         let mut found = HashMap::new();
         while let Some((_, first)) = wanted.first().copied() {
-            let is_alike = |place: usize| {
-                place == first
-                    || self.selected.column_of(place) == self.selected.column_of(first)
-                        && self.selected.mask(place).is_none()
-                        && self.selected.mask(first).is_none()
+            let is_alike = |calculation: usize| {
+                calculation == first
+                    || self.selected.column_of(calculation) == self.selected.column_of(first)
+                        && !self.selected.has_filters(calculation)
+                        && !self.selected.has_filters(first)
             };
-            let (alike, rest): (Vec<_>, Vec<_>) = wanted.into_iter().partition(|(_, place)| is_alike(*place));
+            let (alike, rest): (Vec<_>, Vec<_>) =
+                wanted.into_iter().partition(|(_, calculation)| is_alike(*calculation));
             wanted = rest;
-            let rows = Rows::new(cells, count, self.selected.mask(first));
+            let rows = self.selected.rows_of(first, places, steps);
             let thousandths: Vec<u16> = alike.iter().map(|(thousandth, _)| *thousandth).collect();
             let results = aggregate::percentiles(rows, self.selected.numbers(first), &thousandths);
-            found.extend(alike.into_iter().map(|(_, place)| place).zip(results));
+            found.extend(alike.into_iter().map(|(_, calculation)| calculation).zip(results));
         }
         found
     }
 
-    fn plain(&self, place: usize, cells: &[u32], count: usize) -> Numbers {
-        self.plain_of(self.spec.calculations[place].op, place, cells, count)
-    }
-
-    fn plain_of(&self, op: CalculationOp, place: usize, cells: &[u32], count: usize) -> Numbers {
+    fn plain(
+        &self,
+        op: CalculationOp,
+        calculation: usize,
+        places: Places<'_>,
+        steps: Option<Steps>,
+    ) -> Numbers {
         let selected = self.selected;
-        let rows = Rows::new(cells, count, selected.mask(place));
+        let rows = selected.rows_of(calculation, places, steps);
         match op {
-            CalculationOp::Count if selected.column_of(place).is_none() => aggregate::count(rows),
-            CalculationOp::Count => aggregate::count_filled(rows, selected.codes(place)),
-            CalculationOp::CountDistinct => aggregate::count_distinct(rows, selected.codes(place)),
-            CalculationOp::Sum => aggregate::sum(rows, selected.numbers(place)),
-            CalculationOp::Avg => aggregate::avg(rows, selected.numbers(place)),
-            CalculationOp::Max => aggregate::extreme(rows, selected.numbers(place), f64::max),
-            CalculationOp::Min => aggregate::extreme(rows, selected.numbers(place), f64::min),
+            CalculationOp::Count if selected.column_of(calculation).is_none() => aggregate::count(rows),
+            CalculationOp::Count => aggregate::count_filled(rows, selected.codes(calculation)),
+            CalculationOp::CountDistinct => aggregate::count_distinct(rows, selected.codes(calculation)),
+            CalculationOp::Sum => aggregate::sum(rows, selected.numbers(calculation)),
+            CalculationOp::Avg => aggregate::avg(rows, selected.numbers(calculation)),
+            CalculationOp::Max => aggregate::extreme(rows, selected.numbers(calculation), f64::max),
+            CalculationOp::Min => aggregate::extreme(rows, selected.numbers(calculation), f64::min),
             // A histogram is no number; the others have ways of their own.
-            _ => vec![None; count],
+            _ => vec![None; rows.count()],
         }
     }
 
-    fn concurrency(&self, place: usize, cells: &[u32], count: usize) -> Numbers {
+    fn concurrency(&self, calculation: usize, places: Places<'_>) -> Numbers {
         let Steps { first, step, count: steps } = self.steps;
-        let mut members: Vec<Vec<(i64, i64)>> = vec![Vec::new(); count];
-        let mask = self.selected.mask(place);
-        for (row, cell) in cells.iter().enumerate() {
-            if *cell != NONE && mask.is_none_or(|mask| mask[row]) {
-                members[*cell as usize].push(self.selected.interval(row));
-            }
-        }
+        let mut members: Vec<Vec<(i64, i64)>> = vec![Vec::new(); places.count];
+        self.selected.rows_of(calculation, places, None).places(|place, segment, row| {
+            members[place].push((segment.times()[row], segment.durations()[row]));
+        });
         let most = |spans: Vec<(i64, i64)>| Intervals::new(spans.into_iter()).most(first, step, steps);
         members.into_iter().flat_map(most).map(|most| Some(most as f64)).collect()
+    }
+}
+
+impl Binned {
+    /// Of everything, over the whole window.
+    pub(crate) fn histogram(&self) -> Vec<u64> {
+        let mut sums = vec![0; self.bins.count()];
+        for counts in &self.counts {
+            sums.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
+        }
+        sums
+    }
+
+    pub(crate) fn into_heatmap(self, column: String, times: Vec<u64>) -> Heatmap {
+        let scale = if self.bins.is_log { "log" } else { "linear" };
+        Heatmap { column, scale, edges: self.bins.edges, times, counts: self.counts }
     }
 }
 

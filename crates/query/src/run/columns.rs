@@ -115,6 +115,10 @@ impl<'t> Columns<'t> {
         self.columns.len() - 1
     }
 
+    pub(crate) fn is_duration(&self, column: usize) -> bool {
+        matches!(self.columns[column].source, Source::Duration)
+    }
+
     pub(crate) fn shape(&self, column: usize) -> Shape {
         match self.columns[column].source {
             Source::Duration | Source::Network => Shape::Numbers,

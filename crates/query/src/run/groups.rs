@@ -4,11 +4,9 @@ use std::collections::HashMap;
 
 use super::columns::Columns;
 use super::hash::MixState;
+use super::rows::{NONE, Passed};
 use crate::table::{Code, Segment};
 use crate::value::Value;
-
-/// No group, no cell.
-pub(crate) const NONE: u32 = u32::MAX;
 
 /// Numbered in the order in which they came up.
 pub(crate) struct Groups {
@@ -39,34 +37,35 @@ impl Groups {
         columns: &mut Columns<'_>,
         number: usize,
         segment: &Segment,
-        rows: &[u32],
+        rows: &Passed,
         into: &mut Vec<u32>,
     ) {
         for breakdown in &self.breakdowns {
             columns.load(*breakdown, number, segment);
         }
         match self.breakdowns[..] {
-            [] => into.resize(into.len() + rows.len(), 0),
+            // One group, which is numbered without a list.
+            [] => {}
             [breakdown] => {
                 self.direct.resize(columns.code_count(breakdown), NONE);
                 let cells = columns.cells(breakdown);
-                for row in rows {
-                    let code = cells[*row as usize];
-                    let group = &mut self.direct[code as usize];
+                let begin = into.len();
+                into.resize(begin + rows.count(), 0);
+                rows.gather(0..rows.count(), cells, &mut into[begin..], |code| code);
+                for cell in &mut into[begin..] {
+                    let group = &mut self.direct[*cell as usize];
                     if *group == NONE {
                         *group = self.count;
                         self.count += 1;
-                        self.keys.push(code);
+                        self.keys.push(*cell);
                     }
-                    into.push(*group);
+                    *cell = *group;
                 }
             }
             _ => {
                 let cells: Vec<_> =
                     self.breakdowns.iter().map(|breakdown| columns.cells(*breakdown)).collect();
-                for row in rows {
-                    into.push(self.number(&cells, *row as usize));
-                }
+                rows.each(0..rows.count(), |row| into.push(self.number(&cells, row)));
             }
         }
     }
@@ -87,10 +86,14 @@ impl Groups {
     }
 
     /// The values of a group, one a breakdown.
-    pub(crate) fn key(&self, group: usize, columns: &Columns<'_>) -> Vec<Option<Value>> {
+    pub(crate) fn key<'c>(
+        &self,
+        group: usize,
+        columns: &'c Columns<'_>,
+    ) -> impl Iterator<Item = Option<&'c Value>> {
         let count = self.breakdowns.len();
         let codes = &self.keys[group * count..][..count];
         let values = self.breakdowns.iter().zip(codes);
-        values.map(|(breakdown, code)| columns.value(*breakdown, *code).cloned()).collect()
+        values.map(|(breakdown, code)| columns.value(*breakdown, *code))
     }
 }

@@ -9,9 +9,11 @@ pub(crate) mod filter;
 mod groups;
 pub(crate) mod hash;
 pub(crate) mod heatmap;
+mod rows;
 pub(crate) mod select;
 mod window;
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use crate::spec::{CalculationOp, Filter, FilterOp, Named, OrderBy, Spec, SpecError};
@@ -22,10 +24,9 @@ pub use answer::{Answer, Cell, Heatmap, Keyed, Row, Totals};
 pub use heatmap::Scale;
 pub use window::Window;
 
-use aggregate::Rows;
 pub(crate) use aggregate::nearest_rank;
 use calculate::{Calculator, Numbers};
-use groups::NONE;
+use rows::{NONE, Places, Steps};
 use select::Selected;
 
 /// Traces that a row names.
@@ -53,14 +54,6 @@ impl Options {
     }
 }
 
-/// Everything that a group or the total is calculated for.
-#[derive(Clone, Copy)]
-pub(crate) struct Steps {
-    pub(crate) first: i64,
-    pub(crate) step: i64,
-    pub(crate) count: usize,
-}
-
 /// # Errors
 /// A column of another span, or more groups and steps than memory is given to.
 pub fn run(table: &Table, spec: &Spec, options: &Options) -> Result<Answer, SpecError> {
@@ -68,19 +61,17 @@ pub fn run(table: &Table, spec: &Spec, options: &Options) -> Result<Answer, Spec
     let times = window.times();
     let selected = Selected::new(table, spec, options)?;
     let steps = Steps { first: window.first_nano(), step: window.step_nano(), count: times.len() };
-    let bins = selected.bins(spec, options.scale);
-    let step_of = selected.steps(steps);
-    let calculator = Calculator { spec, selected: &selected, steps, step_of: &step_of, bins: &bins };
+    let calculator = Calculator { spec, selected: &selected, steps };
 
-    let group_count = selected.groups.len();
+    let group_count = selected.group_count();
     check_size(spec, group_count, steps.count, options)?;
+    let binned = calculator.binned(options.scale);
 
     // All groups, to choose those that are shown.
-    let by_group = calculator.values(&selected.group_of, group_count);
+    let by_group = calculator.values(selected.groups());
     let of_group =
         |group: usize| -> Vec<Option<f64>> { by_group.iter().map(|numbers| numbers[group]).collect() };
     let mut shown: Vec<usize> = (0..group_count)
-        .filter(|group| selected.matched() > 0 || !spec.breakdowns.is_empty() || *group == 0)
         .filter(|group| {
             spec.havings.iter().all(|having| {
                 by_group[having.calculation][*group]
@@ -89,64 +80,83 @@ pub fn run(table: &Table, spec: &Spec, options: &Options) -> Result<Answer, Spec
         })
         .collect();
     let groups = shown.len();
-    let keys: Vec<Vec<Option<Value>>> = (0..group_count).map(|group| selected.key(group)).collect();
-    sort(&mut shown, spec, &by_group, &keys);
-    shown.truncate(spec.limit as usize);
+    sort(&mut shown, spec, &by_group, &selected);
     let truncated = groups > shown.len();
 
-    let mut shown_place = vec![NONE; group_count];
+    let is_one = spec.breakdowns.is_empty();
+    let whole = || -> Vec<Option<Vec<Vec<u64>>>> {
+        binned.iter().map(|binned| binned.as_ref().map(|binned| vec![binned.histogram()])).collect()
+    };
+    let mut shown_places = vec![NONE; group_count];
     for (place, group) in shown.iter().enumerate() {
-        shown_place[*group] = place as u32;
+        shown_places[*group] = place as u32;
     }
-    let place_of: Vec<u32> = selected.group_of.iter().map(|group| shown_place[*group as usize]).collect();
-    let exemplars = selected.exemplars(&place_of, shown.len(), EXEMPLARS);
-    let histograms = calculator.histograms(&place_of, shown.len());
-    let series = if options.disable_series { None } else { Some(calculator.series(&place_of, shown.len())) };
+    let places = selected.places(&shown_places, shown.len());
+    let exemplars = selected.exemplars(places, EXEMPLARS);
+    let histograms = if is_one { whole() } else { calculator.histograms(&binned, places) };
+    let series = (!options.disable_series).then(|| calculator.series(places));
 
     let result_keys: Arc<[String]> = result_keys(spec).into();
     let series_keys: Arc<[String]> = series_keys(spec).into();
     let breakdown_keys: Arc<[String]> = spec.breakdowns.clone().into();
+    let lines = |series: Option<&Vec<Numbers>>, place: usize| match series {
+        Some(series) => {
+            Keyed { keys: series_keys.clone(), values: series_of(spec, series, place, steps.count) }
+        }
+        None => Keyed::default(),
+    };
     let row = |(place, group): (usize, &usize)| Row {
-        group: Keyed { keys: breakdown_keys.clone(), values: keys[*group].clone() },
+        group: Keyed {
+            keys: breakdown_keys.clone(),
+            values: selected.key(*group).map(Option::<&Value>::cloned).collect(),
+        },
         values: Keyed {
             keys: result_keys.clone(),
             values: cells(spec, &of_group(*group), &histograms, place),
         },
         exemplars: exemplars[place].clone(),
-        series: match &series {
-            Some(series) => {
-                Keyed { keys: series_keys.clone(), values: series_of(spec, series, place, steps.count) }
-            }
-            None => Keyed::default(),
-        },
+        series: lines(series.as_ref(), place),
     };
     let rows: Vec<Row> = shown.iter().enumerate().map(row).collect();
 
-    let total = |cells_of: &[u32], has_series: bool| -> Result<Totals, SpecError> {
-        if options.disable_totals {
-            return Ok(Totals::default());
-        }
-        let numbers: Vec<_> = calculator.values(cells_of, 1).iter().map(|numbers| numbers[0]).collect();
-        let histograms = calculator.histograms(cells_of, 1);
-        let values = Keyed { keys: result_keys.clone(), values: cells(spec, &numbers, &histograms, 0) };
-        let series = if options.disable_series || !has_series {
-            Keyed::default()
-        } else {
-            let series = calculator.series(cells_of, 1);
-            Keyed { keys: series_keys.clone(), values: series_of(spec, &series, 0, steps.count) }
-        };
-        Ok(Totals { values, series })
+    let total = |numbers: &[Numbers], histograms: &[Option<Vec<Vec<u64>>>]| {
+        let numbers: Vec<_> = numbers.iter().map(|numbers| numbers[0]).collect();
+        Keyed { keys: result_keys.clone(), values: cells(spec, &numbers, histograms, 0) }
     };
-    let totals = total(&vec![0; place_of.len()], true)?;
-    let rest: Vec<u32> = place_of.iter().map(|place| if *place == NONE { 0 } else { NONE }).collect();
-    let other = if truncated { Some(total(&rest, false)?) } else { None };
+    let totals = match (options.disable_totals, is_one) {
+        (true, _) => Totals::default(),
+        // The one group is everything, unless `havings` left it out.
+        (false, true) if shown.len() == 1 => {
+            Totals { values: total(&by_group, &histograms), series: lines(series.as_ref(), 0) }
+        }
+        (false, _) => {
+            let series = (!options.disable_series).then(|| calculator.series(Places::ONE));
+            let values = total(&calculator.values(Places::ONE), &whole());
+            Totals { values, series: lines(series.as_ref(), 0) }
+        }
+    };
+    let other = if !truncated {
+        None
+    } else if options.disable_totals {
+        Some(Totals::default())
+    } else {
+        let others: Vec<u32> =
+            shown_places.iter().map(|place| if *place == NONE { 0 } else { NONE }).collect();
+        let others = selected.places(&others, 1);
+        let values = total(&calculator.values(others), &calculator.histograms(&binned, others));
+        Some(Totals { values, series: Keyed::default() })
+    };
+    let heatmaps = binned.into_iter().zip(&spec.calculations).filter_map(|(binned, calculation)| {
+        let column = calculation.column.clone().unwrap_or_default();
+        Some(binned?.into_heatmap(column, times.clone()))
+    });
 
     Ok(Answer {
         query: spec.to_json(),
         start: window.start,
         end: window.end,
         granularity: window.granularity,
-        heatmaps: calculator.heatmaps(&times),
+        heatmaps: heatmaps.collect(),
         times,
         rows,
         totals,
@@ -184,20 +194,19 @@ pub(crate) fn check_size(
     Ok(())
 }
 
-/// By `orders`, else by the first calculation, the largest first; equal ones by their breakdowns. What has no value
-/// comes last either way.
-fn sort(shown: &mut [usize], spec: &Spec, by_group: &[Numbers], keys: &[Vec<Option<Value>>]) {
+/// The first `limit` by `orders`, else by the first calculation, the largest first; equal ones by their breakdowns. What
+/// has no value comes last either way.
+fn sort(shown: &mut Vec<usize>, spec: &Spec, by_group: &[Numbers], selected: &Selected<'_>) {
     let formulas: Vec<(usize, Numbers)> = spec
         .orders
         .iter()
         .filter_map(|order| match order.by {
             OrderBy::Formula(place) => {
-                let count = keys.len();
                 let value = |group: usize| {
                     let numbers: Vec<_> = by_group.iter().map(|numbers| numbers[group]).collect();
                     formula(&spec.formulas[place], spec, &numbers)
                 };
-                Some((place, (0..count).map(value).collect()))
+                Some((place, (0..selected.group_count()).map(value).collect()))
             }
             _ => None,
         })
@@ -207,7 +216,7 @@ fn sort(shown: &mut [usize], spec: &Spec, by_group: &[Numbers], keys: &[Vec<Opti
         .iter()
         .position(|calculation| calculation.op != CalculationOp::Heatmap)
         .filter(|_| spec.orders.is_empty());
-    shown.sort_by(|a, b| {
+    let compare = |a: &usize, b: &usize| {
         let numbers = |numbers: &Numbers, descending: bool| {
             let (a, b) = (numbers[*a], numbers[*b]);
             let missing = a.is_none().cmp(&b.is_none());
@@ -221,18 +230,26 @@ fn sort(shown: &mut [usize], spec: &Spec, by_group: &[Numbers], keys: &[Vec<Opti
                 numbers(&found.expect("worked out above").1, order.descending)
             }
             OrderBy::Breakdown(place) => {
-                let (a, b) = (&keys[*a][place], &keys[*b][place]);
+                let value = |group: usize| selected.key(group).nth(place).flatten();
+                let (a, b) = (value(*a), value(*b));
                 let missing = a.is_none().cmp(&b.is_none());
-                missing.then(if order.descending { b.cmp(a) } else { a.cmp(b) })
+                missing.then(if order.descending { b.cmp(&a) } else { a.cmp(&b) })
             }
-            OrderBy::Nothing => std::cmp::Ordering::Equal,
+            OrderBy::Nothing => Ordering::Equal,
         });
         let by_default = by_default.map(|place| numbers(&by_group[place], true));
         by_order
             .chain(by_default)
             .find(|ordering| ordering.is_ne())
-            .unwrap_or_else(|| keys[*a].cmp(&keys[*b]))
-    });
+            .unwrap_or_else(|| selected.key(*a).cmp(selected.key(*b)))
+    };
+    // No two groups are equal, so that those left out need no order.
+    let limit = spec.limit as usize;
+    if shown.len() > limit {
+        shown.select_nth_unstable_by(limit, compare);
+        shown.truncate(limit);
+    }
+    shown.sort_unstable_by(compare);
 }
 
 /// A formula of one group and step, from all calculations of it.
@@ -315,10 +332,4 @@ pub(crate) fn series_of(
 /// The filter that a dataset is.
 pub(crate) fn of_dataset(dataset: &str) -> Filter {
     Filter { column: "service.name".to_owned(), op: FilterOp::Equal, values: vec![Value::from(dataset)] }
-}
-
-impl<'a> Rows<'a> {
-    pub(crate) fn new(cells: &'a [u32], count: usize, mask: Option<&'a [bool]>) -> Self {
-        Self { cells, count, mask }
-    }
 }

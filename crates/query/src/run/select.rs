@@ -2,14 +2,14 @@
 
 use super::columns::Columns;
 use super::filter::Filters;
-use super::groups::{Groups, NONE};
-use super::heatmap::{Bins, Scale};
-use super::{Options, Steps, of_dataset};
+use super::groups::Groups;
+use super::rows::{NumberColumn, Part, Passed, Places, Rows, Steps};
+use super::{Options, of_dataset};
 use crate::spec::{CalculationOp, Combination, Filter, Spec, SpecError};
 use crate::table::{Code, Segment, Table};
 use crate::value::Value;
 
-/// The columns that are kept beside the groups.
+/// The columns that are kept beside the groups; durations are read where they are.
 #[derive(Default)]
 pub(crate) struct Kept {
     numbers: Vec<(usize, Vec<f64>)>,
@@ -17,15 +17,12 @@ pub(crate) struct Kept {
 }
 
 pub(crate) struct Selected<'t> {
-    segments: Vec<&'t Segment>,
     columns: Columns<'t>,
-    pub(crate) groups: Groups,
-    /// Rows of each segment that pass, one segment after the other.
-    rows: Vec<u32>,
-    /// Where the rows of each segment begin.
-    begins: Vec<usize>,
-    pub(crate) group_of: Vec<u32>,
-    times: Vec<i64>,
+    groups: Groups,
+    parts: Vec<Part<'t>>,
+    matched: usize,
+    /// The group of each row; empty without breakdowns.
+    group_of: Vec<u32>,
     kept: Kept,
     /// By calculation; `None` when it has no filters of its own.
     masks: Vec<Option<Vec<bool>>>,
@@ -39,13 +36,22 @@ fn w3c(id: [u8; 16]) -> Value {
     Value::Str(format!("{:032x}", u128::from_be_bytes(id)).into())
 }
 
-/// The rows of a segment within the window that are not removed, as a mask. `None`: there are none.
-pub(crate) fn window_mask(segment: &Segment, start: i64, end: i64) -> Option<Vec<bool>> {
+/// Whether the window has all rows of a segment. `None`: it has none.
+fn has_all(segment: &Segment, start: i64, end: i64) -> Option<bool> {
     let (first, last) = segment.time_range()?;
     if first >= end || last < start {
         return None;
     }
+    Some(start <= first && last < end && !segment.has_removed())
+}
+
+/// The rows of a segment within the window that are not removed, as a mask. `None`: there are none.
+pub(crate) fn window_mask(segment: &Segment, start: i64, end: i64) -> Option<Vec<bool>> {
     let mut mask = vec![true; segment.rows()];
+    if has_all(segment, start, end)? {
+        return Some(mask);
+    }
+    let (first, last) = segment.time_range()?;
     if first < start || last >= end {
         mask.iter_mut().zip(segment.times()).for_each(|(mask, time)| *mask = start <= *time && *time < end);
     }
@@ -82,6 +88,7 @@ impl<'t> Selected<'t> {
             if let Some(column) = column {
                 match calculation.op {
                     CalculationOp::Count | CalculationOp::CountDistinct => kept.need_codes(column),
+                    _ if columns.is_duration(column) => {}
                     _ => kept.need_numbers(column),
                 }
             }
@@ -90,49 +97,81 @@ impl<'t> Selected<'t> {
         let (start, end) = (options.window.start_nano(), options.window.end_nano());
         let mut masks: Vec<Option<Vec<bool>>> =
             own.iter().map(|filters| (!filters.is_empty()).then(Vec::new)).collect();
-        let mut segments = Vec::new();
-        let (mut rows, mut begins, mut group_of, mut times) =
-            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let mut parts: Vec<Part<'t>> = Vec::new();
+        let mut group_of = Vec::new();
         let mut scanned = 0;
-        // By its place in the table, since one of which nothing passes is left out of `segments`.
+        let mut matched = 0;
+        // By its place in the table, since one of which nothing passes is no part.
         for (number, segment) in table.segments().enumerate() {
-            let Some(mut mask) = window_mask(segment, start, end) else { continue };
+            let Some(has_all) = has_all(segment, start, end) else { continue };
             scanned += segment.live() as u64;
-            of_dataset.apply(&mut columns, number, segment, &mut mask);
-            filters.apply(&mut columns, number, segment, &mut mask);
-            let begin = rows.len();
-            let passed = mask.iter().enumerate().filter(|(_, passes)| **passes);
-            rows.extend(passed.map(|(row, _)| row as u32));
-            let passed = &rows[begin..];
-            if passed.is_empty() {
+            let rows = if has_all && of_dataset.is_empty() && filters.is_empty() {
+                Passed::All(segment.rows())
+            } else {
+                let Some(mut mask) = window_mask(segment, start, end) else { continue };
+                of_dataset.apply(&mut columns, number, segment, &mut mask);
+                filters.apply(&mut columns, number, segment, &mut mask);
+                Passed::of(&mask)
+            };
+            if rows.count() == 0 {
                 continue;
             }
-            groups.assign(&mut columns, number, segment, passed, &mut group_of);
-            times.extend(passed.iter().map(|row| segment.times()[*row as usize]));
-            kept.fill(&mut columns, number, segment, passed);
+            groups.assign(&mut columns, number, segment, &rows, &mut group_of);
+            kept.fill(&mut columns, number, segment, &rows);
             for (filters, mask) in own.iter_mut().zip(&mut masks) {
                 let Some(mask) = mask else { continue };
                 let mut passes = vec![true; segment.rows()];
                 filters.apply(&mut columns, number, segment, &mut passes);
-                mask.extend(passed.iter().map(|row| passes[*row as usize]));
+                rows.extend(&passes, mask);
             }
-            begins.push(begin);
-            segments.push(segment);
+            let begin = matched;
+            matched += rows.count();
+            parts.push(Part { segment, rows, begin });
         }
         drop(of_dataset);
-        Ok(Self { segments, columns, groups, rows, begins, group_of, times, kept, masks, column_of, scanned })
+        Ok(Self { columns, groups, parts, matched, group_of, kept, masks, column_of, scanned })
     }
 
     pub(crate) fn matched(&self) -> usize {
-        self.rows.len()
+        self.matched
     }
 
-    pub(crate) fn key(&self, group: usize) -> Vec<Option<Value>> {
+    pub(crate) fn group_count(&self) -> usize {
+        self.groups.len()
+    }
+
+    /// The values of a group, one a breakdown.
+    pub(crate) fn key(&self, group: usize) -> impl Iterator<Item = Option<&Value>> {
         self.groups.key(group, &self.columns)
     }
 
-    pub(crate) fn mask(&self, calculation: usize) -> Option<&[bool]> {
-        self.masks[calculation].as_deref()
+    /// All groups, each at the place of its number.
+    pub(crate) fn groups(&self) -> Places<'_> {
+        let groups = (!self.group_of.is_empty()).then_some(&*self.group_of);
+        Places { groups, shown: None, count: self.group_count() }
+    }
+
+    /// `count` groups at the places that they have in `places`.
+    pub(crate) fn places<'a>(&'a self, places: &'a [u32], count: usize) -> Places<'a> {
+        Places { shown: Some(places), count, ..self.groups() }
+    }
+
+    pub(crate) fn rows<'a>(&'a self, places: Places<'a>) -> Rows<'a> {
+        Rows { parts: &self.parts, places, steps: None, mask: None }
+    }
+
+    /// Those that pass the filters of a calculation.
+    pub(crate) fn rows_of<'a>(
+        &'a self,
+        calculation: usize,
+        places: Places<'a>,
+        steps: Option<Steps>,
+    ) -> Rows<'a> {
+        Rows { steps, mask: self.masks[calculation].as_deref(), ..self.rows(places) }
+    }
+
+    pub(crate) fn has_filters(&self, calculation: usize) -> bool {
+        self.masks[calculation].is_some()
     }
 
     pub(crate) fn column_of(&self, calculation: usize) -> Option<usize> {
@@ -140,9 +179,14 @@ impl<'t> Selected<'t> {
     }
 
     /// Of a calculation's column.
-    pub(crate) fn numbers(&self, calculation: usize) -> &[f64] {
+    pub(crate) fn numbers(&self, calculation: usize) -> NumberColumn<'_> {
         let column = self.column_of[calculation].expect("the specification was checked");
-        &self.kept.numbers.iter().find(|(known, _)| *known == column).expect("kept for it").1
+        if self.columns.is_duration(column) {
+            return NumberColumn::Durations;
+        }
+        NumberColumn::Kept(
+            &self.kept.numbers.iter().find(|(known, _)| *known == column).expect("kept for it").1,
+        )
     }
 
     pub(crate) fn codes(&self, calculation: usize) -> &[Code] {
@@ -150,74 +194,25 @@ impl<'t> Selected<'t> {
         &self.kept.codes.iter().find(|(known, _)| *known == column).expect("kept for it").1
     }
 
-    /// Start and length of each row, in nanoseconds.
-    pub(crate) fn interval(&self, row: usize) -> (i64, i64) {
-        let (segment, row) = self.locate(row);
-        (segment.times()[row], segment.durations()[row])
-    }
-
-    /// The bins of each HEATMAP, by calculation.
-    pub(crate) fn bins(&self, spec: &Spec, scale: Scale) -> Vec<Option<Bins>> {
-        let bins = |(place, calculation): (usize, &crate::spec::Calculation)| {
-            let is_heatmap = calculation.op == CalculationOp::Heatmap;
-            is_heatmap.then(|| Bins::of(self.numbers(place), scale))
-        };
-        spec.calculations.iter().enumerate().map(bins).collect()
-    }
-
-    /// The step of time that each row is in. Found by a multiplication and put right: a division takes ten times as long.
-    pub(crate) fn steps(&self, steps: Steps) -> Vec<u32> {
-        let Steps { first, step, count } = steps;
-        let per_nano = 1.0 / step as f64;
-        let last = count.saturating_sub(1) as i64;
-        let step_of = |time: &i64| {
-            let since = time - first;
-            let guess = ((since as f64 * per_nano) as i64).min(last);
-            let (begin, end) = (guess * step, (guess + 1) * step);
-            (guess - i64::from(since < begin) + i64::from(since >= end)) as u32
-        };
-        self.times.iter().map(step_of).collect()
-    }
-
-    /// For each cell the traces of its slowest rows, each trace once.
-    pub(crate) fn exemplars(&self, cells: &[u32], count: usize, most: usize) -> Vec<Vec<Value>> {
-        let mut found: Vec<Vec<(i64, [u8; 16])>> = vec![Vec::new(); count];
-        for (segment, begin, end) in self.runs() {
-            for (cell, row) in cells[begin..end].iter().copied().zip(&self.rows[begin..end]) {
-                if cell == NONE {
-                    continue;
-                }
-                let row = *row as usize;
-                let duration = segment.durations()[row];
-                let best = &mut found[cell as usize];
-                if best.len() == most && best[most - 1].0 >= duration {
-                    continue;
-                }
-                let trace = segment.trace_id(segment.traces()[row]);
-                match best.iter().position(|(_, known)| *known == trace) {
-                    Some(known) => best[known].0 = best[known].0.max(duration),
-                    None => best.push((duration, trace)),
-                }
-                best.sort_unstable_by(|a, b| b.cmp(a));
-                best.truncate(most);
+    /// For each place the traces of its slowest rows, each trace once.
+    pub(crate) fn exemplars(&self, places: Places<'_>, most: usize) -> Vec<Vec<Value>> {
+        let mut found: Vec<Vec<(i64, [u8; 16])>> = vec![Vec::new(); places.count];
+        self.rows(places).places(|place, segment, row| {
+            let duration = segment.durations()[row];
+            let best = &mut found[place];
+            if best.len() == most && best[most - 1].0 >= duration {
+                return;
             }
-        }
+            let trace = segment.trace_id(segment.traces()[row]);
+            match best.iter().position(|(_, known)| *known == trace) {
+                Some(known) => best[known].0 = best[known].0.max(duration),
+                None => best.push((duration, trace)),
+            }
+            best.sort_unstable_by(|a, b| b.cmp(a));
+            best.truncate(most);
+        });
         let ids = |best: Vec<(i64, [u8; 16])>| best.into_iter().map(|(_, id)| w3c(id)).collect();
         found.into_iter().map(ids).collect()
-    }
-
-    fn runs(&self) -> impl Iterator<Item = (&'t Segment, usize, usize)> {
-        let ends = self.begins.iter().copied().skip(1).chain([self.rows.len()]);
-        self.segments
-            .iter()
-            .zip(&self.begins)
-            .zip(ends)
-            .map(|((segment, begin), end)| (*segment, *begin, end))
-    }
-
-    fn locate(&self, place: usize) -> (&'t Segment, usize) {
-        let segment = self.begins.partition_point(|begin| *begin <= place) - 1;
-        (self.segments[segment], self.rows[place] as usize)
     }
 }
 
@@ -234,14 +229,24 @@ impl Kept {
         }
     }
 
-    fn fill(&mut self, columns: &mut Columns<'_>, number: usize, segment: &Segment, rows: &[u32]) {
+    fn fill(&mut self, columns: &mut Columns<'_>, number: usize, segment: &Segment, rows: &Passed) {
         for (column, numbers) in &mut self.numbers {
-            columns.numbers(*column, number, segment, rows.iter().map(|row| *row as usize), numbers);
+            match rows {
+                Passed::All(count) => columns.numbers(*column, number, segment, 0..*count, numbers),
+                Passed::Some(rows) => {
+                    columns.numbers(
+                        *column,
+                        number,
+                        segment,
+                        rows.iter().map(|row| usize::from(*row)),
+                        numbers,
+                    );
+                }
+            }
         }
         for (column, codes) in &mut self.codes {
             columns.load(*column, number, segment);
-            let cells = columns.cells(*column);
-            codes.extend(rows.iter().map(|row| cells[*row as usize]));
+            rows.extend(columns.cells(*column), codes);
         }
     }
 }

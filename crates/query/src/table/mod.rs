@@ -39,6 +39,7 @@ pub struct Table {
     columns: IndexMap<Box<str>, Dictionary>,
     /// The last one is open.
     segments: VecDeque<Segment>,
+    segment_rows: usize,
     max_bytes: usize,
     /// Of the sealed segments.
     sealed_bytes: usize,
@@ -52,9 +53,15 @@ pub struct Table {
 impl Table {
     /// Beyond `max_bytes` the segments that came first are given up.
     pub fn new(max_bytes: usize) -> Self {
+        Self::with_segments(SEGMENT_ROWS, max_bytes)
+    }
+
+    /// With segments of other than [`SEGMENT_ROWS`] rows, at most as many: small ones let tests have many.
+    pub fn with_segments(rows: usize, max_bytes: usize) -> Self {
         Self {
             columns: IndexMap::new(),
             segments: VecDeque::from([Segment::default()]),
+            segment_rows: rows.clamp(1, SEGMENT_ROWS),
             max_bytes,
             sealed_bytes: 0,
             evicted: 0,
@@ -85,7 +92,7 @@ impl Table {
 
     /// A row without attributes, which [`Self::set`] adds. It may change [`Self::generation`].
     pub fn append(&mut self, head: &Head) {
-        if self.open().is_full() {
+        if self.open().rows() >= self.segment_rows {
             self.seal();
         }
         self.segments.back_mut().expect("one is always open").append(head);

@@ -73,10 +73,6 @@ pub(super) struct RowIds {
 }
 
 impl Segment {
-    pub(super) fn is_full(&self) -> bool {
-        self.ids.len() >= SEGMENT_ROWS
-    }
-
     pub(super) fn append(&mut self, head: &Head) {
         // A trace that was removed and came again has another number, and its rows another fate.
         let trace = *self.trace_places.entry(head.trace).or_insert_with(|| {
