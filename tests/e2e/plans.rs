@@ -4,6 +4,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use console::wire::{Kind, Span, Trace};
+use serde_json::json;
 
 use crate::browser::{IN_HOME, clicks};
 use crate::eventually;
@@ -57,6 +58,27 @@ fn a_click_ends_in_an_index_scan() {
     activities Limit
     activities Index Scan using posts_author_created on posts
     ");
+}
+
+/// The console's switch: it asks the app, and says where the trace is that shows the cause.
+#[test]
+fn the_console_asks_the_laboratory() {
+    let system = shared();
+    let ask = |fault: &str| {
+        Client::anonymous().post(&format!("{}/api/laboratory", system.at.console), &json!({ "fault": fault }))
+    };
+    let reply = ask("lock-wait");
+    assert_eq!(reply.status, 200, "{}", reply.body);
+    let answer = reply.json();
+    assert_eq!(answer["status"], 200, "{answer}");
+    eventually("the statement that waited, and who held the lock", || {
+        let trace = system.trace(answer["trace_id"].as_str().unwrap(), &IN_HOME[1..]);
+        let holder = |span: &Span| text(span, "postgresql.lock.holder.traceparent").map(str::to_owned);
+        trace.spans.iter().find_map(holder)
+    });
+    let refused = ask("no-such-fault");
+    assert_eq!(refused.status, 400, "{}", refused.body);
+    assert!(refused.json()["detail"].as_str().unwrap().contains("lock-wait"), "{}", refused.body);
 }
 
 #[test]

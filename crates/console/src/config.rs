@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use env::{ConfigError, Env, Secret};
 use service::server::{Listen, Settings};
+use url::Url;
 
 use crate::forward;
 
@@ -43,6 +44,8 @@ pub struct Config {
     /// Saved queries, as files.
     pub queries_dir: PathBuf,
     pub token: Option<Secret>,
+    /// The demonstration, where there is one: its laboratory can be asked from here.
+    pub app_url: Option<Url>,
     pub max_bytes: u64,
     /// Of the columns in memory that queries are answered from.
     pub columns_max_bytes: usize,
@@ -98,6 +101,7 @@ impl Config {
                 .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("ui/dist"), PathBuf::from),
             queries_dir: queries_dir(env),
             token,
+            app_url: env.parse("CONSOLE_APP_URL", "http://localhost:3000")?,
             max_bytes,
             columns_max_bytes: env.parse_or(
                 "CONSOLE_COLUMNS_MAX_BYTES",

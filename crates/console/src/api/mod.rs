@@ -3,6 +3,7 @@
 pub(crate) mod access;
 mod errors;
 mod jaeger;
+mod laboratory;
 mod logs;
 pub(crate) mod queries;
 pub(crate) mod query;
@@ -54,6 +55,8 @@ pub(crate) struct Api {
     asked: Asked,
     errors: Errors,
     logs: Logs,
+    /// Of the demonstration, whose laboratory can be asked.
+    app_url: Option<url::Url>,
     /// Holds the lock on the data directory.
     _store: Arc<Store>,
 }
@@ -100,6 +103,7 @@ impl Api {
             asked,
             errors: store.errors.clone(),
             logs: store.logs.clone(),
+            app_url: config.app_url.clone(),
             _store: Arc::new(store),
         }
     }
@@ -151,6 +155,7 @@ pub(crate) fn routes(app: &mut ServiceConfig, api: Api, access: Access, vendors:
             .route("/api/logs", web::get().to(logs::list))
             .route("/api/logs/tail", web::get().to(logs::tail))
             .route("/api/logs/groups", web::get().to(logs::groups))
+            .route("/api/laboratory", web::post().to(laboratory::ask))
             .route("/api/stats", web::get().to(stats))
             // Rollbar's paths lie below `/api`, CloudWatch's only one is that of the UI: both before those.
             .configure(|app| vendors.rollbar.configure(app))
@@ -241,6 +246,7 @@ async fn stats(api: Data<Api>) -> Result<Json<Value>, Problem> {
         "otlp_http": api.addresses.otlp_http,
         "otlp_grpc": api.addresses.otlp_grpc,
         "xray_daemon": api.addresses.xray_daemon,
+        "laboratory": api.app_url.is_some(),
         "xray": api.documents.to_json(),
         "forward": api.forward.report(),
         "rollbar": { "refused": rollbar.dropped, "refused_requests": rollbar.refused_requests },

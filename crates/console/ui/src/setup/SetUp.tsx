@@ -5,6 +5,7 @@ import { count } from '../shared/format';
 import type { Stats } from '../shared/shapes';
 import type { ViewProps } from '../shared/view';
 
+import { Laboratory } from './Laboratory';
 import './setup.css';
 
 export function SetUpPage({ stats }: ViewProps) {
@@ -121,6 +122,7 @@ function Snippets({ way, stats }: { way: Way; stats: Stats | null }) {
           <p>
             Open <code>http://localhost:3000</code>, click, and follow “Open this trace”.
           </p>
+          {stats?.laboratory && <Laboratory />}
         </>
       );
   }

@@ -99,4 +99,6 @@ export interface Stats {
   readonly otlp_http: string;
   readonly otlp_grpc: string;
   readonly xray_daemon?: string;
+  /** Whether the demonstration can be asked for a request that has a fault. */
+  readonly laboratory?: boolean;
 }
