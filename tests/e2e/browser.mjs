@@ -62,7 +62,7 @@ try {
 /** The same trace as X-Ray has it: found on the map and by an expression, its segments, a document. */
 async function asXRay(tab, trace) {
   await tab.goto(`${CONSOLE}/xray`);
-  await tab.locator('[data-node=gateway]').click();
+  await tab.locator('[data-node=gateway]').first().click();
   await tab.locator('.map-details h3', { hasText: 'gateway' }).waitFor();
   const filter = tab.getByLabel('Filter expression');
   await filter.fill('service("gateway") AND');
