@@ -19,6 +19,8 @@ const DEFAULT_LIMIT: usize = 50;
 const MAX_LIMIT: usize = 1_000;
 /// Spans read and sent at a time: what a trace of any size takes in memory, some hundred kilobytes.
 const CHUNK: usize = 256;
+/// The same of their columns, of which each chunk has a dictionary of its own.
+const CHUNK_OF_COLUMNS: usize = 4_096;
 /// Of a trace that is given in another form; about 200 MB on the way.
 const MAX_EXPORTED_SPANS: usize = 100_000;
 
@@ -68,7 +70,7 @@ pub(super) async fn list(api: Data<Api>, query: Query<ListQuery>) -> Result<Json
     Ok(Json(Traces { traces, next: next.map(|(listed, id)| format!("{listed}.{id}")) }))
 }
 
-pub(super) fn cursor(text: &str) -> Result<Cursor, Problem> {
+pub(crate) fn cursor(text: &str) -> Result<Cursor, Problem> {
     let numbers =
         text.split_once('.').and_then(|(listed, id)| Some((listed.parse().ok()?, id.parse().ok()?)));
     numbers.ok_or_else(|| Problem::bad_request("before must be the `next` of a page"))
@@ -97,14 +99,21 @@ pub(super) async fn show(
     })
     .to_string();
     head.truncate(head.len() - 1);
-    head += r#","spans":["#;
+    head += if query.brief { r#","columns":["# } else { r#","spans":["# };
 
     // Each chunk is read when the one before was taken. A trace that is pruned meanwhile ends early, as valid JSON.
-    let chunks: Vec<Vec<i64>> = rows.chunks(CHUNK).map(<[i64]>::to_vec).collect();
+    let size = if query.brief { CHUNK_OF_COLUMNS } else { CHUNK };
+    let chunks: Vec<Vec<i64>> = rows.chunks(size).map(<[i64]>::to_vec).collect();
     let (reader, brief) = (api.reader(), query.brief);
     let spans = stream::iter(chunks.into_iter().enumerate()).then(move |(place, rows)| {
         let reader = reader.clone();
-        async move { Ok(Bytes::from(reader.spans(id, trace, rows, brief, place == 0).await?)) }
+        async move {
+            if !brief {
+                return Ok(Bytes::from(reader.spans(id, trace, rows, place == 0).await?));
+            }
+            let columns = reader.columns(trace, start, rows).await?;
+            Ok(Bytes::from(if place == 0 { columns } else { format!(",{columns}") }))
+        }
     });
     let body = stream::iter([Ok::<_, ReadError>(Bytes::from(head))])
         .chain(spans)
@@ -132,7 +141,7 @@ pub(super) async fn read_trace(api: &Api, id: TraceId) -> Result<Trace, Problem>
     let Found { start, duration, pruned, trace, mut rows, sources } = found;
     rows.truncate(MAX_EXPORTED_SPANS);
     let mut json = vec![b'['];
-    json.extend(api.reader.spans(id, trace, rows, false, true).await.map_err(|error| unreadable(&error))?);
+    json.extend(api.reader.spans(id, trace, rows, true).await.map_err(|error| unreadable(&error))?);
     json.push(b']');
     let spans: Vec<Span> = serde_json::from_slice(&json).map_err(|error| {
         tracing::error!(%error, "a stored span is not what the API says");

@@ -1,6 +1,7 @@
 //! Spans on disk: SQLite in WAL mode, one thread that writes, a few connections that read.
 
 pub(crate) mod attributes;
+mod brief;
 mod changes;
 mod errors;
 mod insert;

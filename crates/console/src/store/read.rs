@@ -100,21 +100,6 @@ struct SpanJson<'a> {
     sources: &'static [Source],
 }
 
-/// What a waterfall is drawn from: half of the bytes of a span without attributes, a fifth of one with.
-#[derive(Serialize)]
-struct BriefJson<'a> {
-    span_id: String,
-    parent_span_id: Option<String>,
-    name: &'a str,
-    kind: Kind,
-    service: &'a str,
-    start_unix_nano: i64,
-    duration_nano: i64,
-    status: Status,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    status_message: Option<&'a str>,
-}
-
 impl Filter {
     /// The same choice as the query below makes, for news.
     pub(crate) fn admits(&self, trace: &Summary) -> bool {
@@ -153,26 +138,20 @@ impl Reader {
         id: TraceId,
         trace: i64,
         rows: Vec<i64>,
-        brief: bool,
         mut first: bool,
     ) -> Result<Vec<u8>, ReadError> {
         self.read(move |connection| {
             let trace_id = id.to_w3c();
-            let (columns, bytes) = if brief { (BRIEF, 256) } else { (SPAN, 1024) };
-            let mut json = Vec::with_capacity(rows.len() * bytes);
+            let mut json = Vec::with_capacity(rows.len() * 1024);
             let mut statement =
-                connection.prepare_cached(&format!("{columns} WHERE s.id = ?1 AND s.trace = ?2"))?;
+                connection.prepare_cached(&format!("{SPAN} WHERE s.id = ?1 AND s.trace = ?2"))?;
             for id in rows {
                 let mut found = statement.query([id, trace])?;
                 if let Some(row) = found.next()? {
                     if !std::mem::replace(&mut first, false) {
                         json.push(b',');
                     }
-                    if brief {
-                        write_brief(row, &mut json)?;
-                    } else {
-                        write_span(row, &trace_id, &mut json)?;
-                    }
+                    write_span(row, &trace_id, &mut json)?;
                 }
             }
             Ok(json)
@@ -339,11 +318,6 @@ const SPAN: &str =
     k.keys
     FROM spans s JOIN origins o ON o.id = s.origin LEFT JOIN shapes k ON k.id = s.shape";
 
-/// The same columns in the same places, as far as they go.
-const BRIEF: &str =
-    "SELECT s.span_id, s.parent_span_id, s.name, s.kind, o.service, s.start, s.duration, s.status, s.status_message
-    FROM spans s JOIN origins o ON o.id = s.origin";
-
 fn write_span(row: &Row<'_>, trace_id: &str, json: &mut Vec<u8>) -> rusqlite::Result<()> {
     let raw = |column: usize, empty: &'static str| -> rusqlite::Result<&RawValue> {
         let text = row.get_ref(column)?.as_str_or_null()?;
@@ -372,22 +346,6 @@ fn write_span(row: &Row<'_>, trace_id: &str, json: &mut Vec<u8>) -> rusqlite::Re
         links: raw(13, "[]")?,
         source: sources[0],
         sources,
-    };
-    serde_json::to_writer(json, &span).expect("text keys are always JSON, and a Vec takes all");
-    Ok(())
-}
-
-fn write_brief(row: &Row<'_>, json: &mut Vec<u8>) -> rusqlite::Result<()> {
-    let span = BriefJson {
-        span_id: span_id(row.get(0)?).to_string(),
-        parent_span_id: row.get::<_, Option<_>>(1)?.map(|bytes| span_id(bytes).to_string()),
-        name: row.get_ref(2)?.as_str()?,
-        kind: Kind::from_otlp(row.get(3)?),
-        service: row.get_ref(4)?.as_str()?,
-        start_unix_nano: row.get(5)?,
-        duration_nano: row.get(6)?,
-        status: Status::from_otlp(row.get(7)?),
-        status_message: row.get_ref(8)?.as_str_or_null()?,
     };
     serde_json::to_writer(json, &span).expect("text keys are always JSON, and a Vec takes all");
     Ok(())

@@ -231,34 +231,50 @@ function resource(service) {
 }
 
 /** As the console's API answers. */
-export function toApi({ traceId, spans }, { brief = false } = {}) {
-  const starts = spans.map((span) => Number(span.start));
-  const ends = spans.map((span) => Number(span.end));
-  const start = starts.reduce((a, b) => Math.min(a, b));
+export function toApi({ traceId, spans: given }, { brief = false } = {}) {
+  const spans = [...given].sort((a, b) => Number(a.start - b.start));
+  const start = spans[0]?.start ?? 0n;
+  const end = spans.reduce((last, span) => (span.end > last ? span.end : last), start);
   return {
     trace_id: traceId,
     xray_trace_id: `1-${traceId.slice(0, 8)}-${traceId.slice(8)}`,
-    start_unix_nano: start,
-    duration_nano: ends.reduce((a, b) => Math.max(a, b)) - start,
+    start_unix_nano: Number(start),
+    duration_nano: Number(end - start),
     span_count: spans.length,
     pruned_unix_nano: null,
-    spans: spans.map((span) => ({
-      span_id: span.spanId,
-      parent_span_id: span.parent,
-      name: span.name,
-      kind: span.kind,
-      service: span.service,
-      start_unix_nano: Number(span.start),
-      duration_nano: Number(span.end - span.start),
-      status: span.status,
-      ...(brief ? span.message !== null && { status_message: span.message } : details(traceId, span)),
-    })),
+    ...(brief ? { columns: [columns(spans, start)] } : { spans: spans.map((span) => details(traceId, span)) }),
+  };
+}
+
+function columns(spans, start) {
+  const names = [...new Set(spans.map(({ name }) => name))];
+  const services = [...new Set(spans.map(({ service }) => service))];
+  return {
+    span_id: spans.map(({ spanId }) => spanId).join(''),
+    parent_span_id: spans.map(({ parent }) => parent ?? '0'.repeat(16)).join(''),
+    name: spans.map(({ name }) => names.indexOf(name)),
+    service: spans.map(({ service }) => services.indexOf(service)),
+    kind: spans.map(({ kind }) => KINDS.indexOf(kind)),
+    status: spans.map(({ status }) => STATUSES.indexOf(status)),
+    start: spans.map((span) => Number(span.start - start)),
+    duration: spans.map((span) => Number(span.end - span.start)),
+    names,
+    services,
+    status_message: Object.fromEntries(spans.flatMap(({ message }, at) => (message === null ? [] : [[at, message]]))),
   };
 }
 
 function details(traceId, span) {
   return {
     trace_id: traceId,
+    span_id: span.spanId,
+    parent_span_id: span.parent,
+    name: span.name,
+    kind: span.kind,
+    service: span.service,
+    start_unix_nano: Number(span.start),
+    duration_nano: Number(span.end - span.start),
+    status: span.status,
     status_message: span.message,
     attributes: span.attributes,
     resource: resource(span.service),
@@ -271,9 +287,9 @@ function details(traceId, span) {
 
 /** A row of the list. */
 export function toSummary(each) {
-  const { spans, ...whole } = toApi(each, { brief: true });
+  const { spans, ...whole } = toApi(each);
   const root = spans.find((span) => span.parent_span_id === null);
-  const first = root ?? spans.reduce((a, b) => (a.start_unix_nano <= b.start_unix_nano ? a : b));
+  const first = root ?? spans[0];
   return {
     trace_id: whole.trace_id,
     xray_trace_id: whole.xray_trace_id,

@@ -1,14 +1,13 @@
 import { expect, test } from 'vitest';
 
 import { differs, merge, withAncestors } from '../src/compare/merge';
-import { buildForest } from '../src/trace/tree';
-import { span, spans } from './spans';
+import { forestOf, span, spans } from './spans';
 
-const forest = (text: string) => buildForest(spans(text));
+const forest = (text: string) => forestOf(spans(text));
 const named = (id: string, parent: string, name: string, start: number, end: number) => span(id, parent, start, end, { name });
 
 /** A row as text: depth, name, spans of both sides, difference, own difference. */
-const written = (left: ReturnType<typeof buildForest>, right: ReturnType<typeof buildForest>) =>
+const written = (left: ReturnType<typeof forestOf>, right: ReturnType<typeof forestOf>) =>
   merge(left, right).pairs.map(({ depth, name, left: a, right: b, difference, own }) => `${'  '.repeat(depth)}${name} ${a.spans}:${b.spans} ${difference} ${own}`);
 
 test('like spans below like parents are pairs; the difference stands where it began', () => {
@@ -26,13 +25,13 @@ test('what only one side has stands where it is there', () => {
 });
 
 test('a loop that ran more often is one row', () => {
-  const once = buildForest([...spans('root 0 100'), named('x1', 'root', 'SELECT', 0, 10)]);
-  const often = buildForest([...spans('root 0 100'), ...Array.from({ length: 9 }, (_, at) => named(`x${at}`, 'root', 'SELECT', at * 10, at * 10 + 10))]);
+  const once = forestOf([...spans('root 0 100'), named('x1', 'root', 'SELECT', 0, 10)]);
+  const often = forestOf([...spans('root 0 100'), ...Array.from({ length: 9 }, (_, at) => named(`x${at}`, 'root', 'SELECT', at * 10, at * 10 + 10))]);
   expect(written(once, often)).toEqual(['root 1:1 0 -80', '  SELECT 1:9 80 80']);
 });
 
 test('spans of other services and of missing parents have rows of their own', () => {
-  const other = buildForest([span('root', null, 0, 9, { service: 'users' })]);
+  const other = forestOf([span('root', null, 0, 9, { service: 'users' })]);
   expect(merge(forest('root 0 9'), other).pairs.map(({ station, left, right }) => [station, left.spans, right.spans])).toEqual([
     ['users', 0, 1],
     ['gateway', 1, 0],

@@ -8,8 +8,7 @@ import { findTraceId, parseTraceId, xrayTraceId } from '../src/shared/ids';
 import { match } from '../src/routes';
 import { originOf, ownTime, pathOf } from '../src/trace/path';
 import { search } from '../src/trace/search';
-import { buildForest } from '../src/trace/tree';
-import { span, spans } from './spans';
+import { forestOf, span, spans } from './spans';
 
 const ID = '68b329da9893e34099c7d8ad5cb9c940';
 const XRAY = '1-68b329da-9893e34099c7d8ad5cb9c940';
@@ -144,7 +143,7 @@ test('attributes stand in groups, those of the application first', () => {
 });
 
 describe('search', () => {
-  const { nodes } = buildForest([
+  const { nodes } = forestOf([
     span('root', null, 0, 9, { name: 'navigate /', service: 'cruddur-web' }),
     query,
     span('b', 'root', 1, 2, { attributes: { 'app.user_id': 'ada', 'app.list': ['Quick', 'Brown'] }, status: 'error', events: [{ name: 'exception', time_unix_nano: 1, attributes: { 'exception.message': 'Too slow' } }] }),
@@ -170,7 +169,7 @@ describe('search', () => {
 
 /** Which spans the end waited for, and when. */
 function waited(given: string, traceEnd?: number): string {
-  const [root] = buildForest(spans(given)).roots;
+  const [root] = forestOf(spans(given)).roots;
   return [...criticalPath(root!, traceEnd)]
     .flatMap(([id, stretches]) => stretches.map(({ from, to }) => ({ id, from, to })))
     .sort((a, b) => a.from - b.from)
@@ -205,7 +204,7 @@ test('the critical path covers the root exactly once', () => {
       const from = next(900) * 1_000;
       given.push(span(`s${i}`, `s${next(i)}`, from, from + next(300) * 1_000));
     }
-    const [root] = buildForest(given).roots;
+    const [root] = forestOf(given).roots;
     const stretches = [...criticalPath(root!).values()].flat().sort((a, b) => a.from - b.from);
     expect(stretches[0]?.from).toBe(0);
     stretches.forEach(({ to }, index) => expect(to).toBe(stretches[index + 1]?.from ?? 1_000_000));
@@ -213,7 +212,7 @@ test('the critical path covers the root exactly once', () => {
 });
 
 test('own time is what no child covers, where children overlap or outlive too', () => {
-  const own = (given: string) => ownTime(buildForest(spans(given)).roots[0]!);
+  const own = (given: string) => ownTime(forestOf(spans(given)).roots[0]!);
   expect(own('root 0 100')).toBe(100);
   expect(own('root 0 100; a of root 10 40; b of root 30 60')).toBe(50);
   expect(own('root 0 100; a of root 90 300')).toBe(90);
@@ -222,7 +221,7 @@ test('own time is what no child covers, where children overlap or outlive too', 
 
 test('the path goes from station to station, and says where a failure began', () => {
   const at = (id: string, parent: string | null, service: string, more: object = {}) => span(id, parent, 0, 10, { service, ...more });
-  const forest = buildForest([
+  const forest = forestOf([
     at('click', null, 'cruddur-web', { status: 'error' }),
     at('proxy', 'click', 'frontend-proxy', { status: 'error' }),
     at('gateway', 'proxy', 'gateway', { status: 'error' }),
@@ -240,5 +239,5 @@ test('the path goes from station to station, and says where a failure began', ()
     'activities users',
     'PostgreSQL!',
   ]);
-  expect(originOf(forest.byId.get('click')!).id).toBe('sql');
+  expect(originOf(forest.get('click')!).id).toBe('sql');
 });

@@ -6,8 +6,7 @@ import { extras, marked, merge, said, severity, wordsOf } from '../src/logs/mode
 import type { LogEvent } from '../src/logs/model';
 import { cluster, notesOf } from '../src/trace/notes';
 import { facts, isMisestimated, planDetail, planOf, remarks, sameStatement } from '../src/trace/plan';
-import { buildForest } from '../src/trace/tree';
-import { span, spans } from './spans';
+import { forestOf, span, spans } from './spans';
 
 const event = (id: string, more: Partial<LogEvent> = {}): LogEvent => ({ id, time_unix_nano: 0, group: 'cruddur', stream: 'gateway', level: 'INFO', service: 'gateway', message: 'a line', trace_id: null, span_id: null, fields: null, ...more });
 const occurrence = (uuid: string, more: Partial<Occurrence> = {}): Occurrence => ({ uuid, time_unix_nano: 0, trace_id: null, span_id: null, person: null, code_version: null, request: null, trace_chain: [], message: null, custom: {}, ...more });
@@ -76,7 +75,7 @@ describe('errors', () => {
 });
 
 describe('notes on spans', () => {
-  const forest = buildForest(spans('root 0 100; a of root 10 20'));
+  const forest = forestOf(spans('root 0 100; a of root 10 20'));
 
   test('each stands at its span, what names none at the root', () => {
     const group = { level: 'error' } as ErrorGroup;
@@ -87,12 +86,12 @@ describe('notes on spans', () => {
   });
 
   test('an error that tells whole seconds is put where its span failed', () => {
-    const failed = buildForest([span('a', null, 1_200, 1_900, { events: [{ name: 'exception', time_unix_nano: 1_700, attributes: {} }] }), span('b', null, 1_200, 1_900)]);
+    const failed = forestOf([span('a', null, 1_200, 1_900, { events: [{ name: 'exception', time_unix_nano: 1_700, attributes: {} }] }), span('b', null, 1_200, 1_900)]);
     const at = (span_id: string) => notesOf(failed, [], [{ group: { level: 'error' } as ErrorGroup, occurrence: occurrence('e', { span_id, time_unix_nano: 1_000 }) }]).all[0]?.time;
     expect([at('a'), at('b'), at('gone')]).toEqual([1_700, 1_200, 1_000]);
   });
 
-  test('a trace without spans has no notes', () => expect(notesOf(buildForest([]), [event('1')], []).all).toEqual([]));
+  test('a trace without spans has no notes', () => expect(notesOf(forestOf([]), [event('1')], []).all).toEqual([]));
 
   test('marks that would touch are one', () => {
     const point = (time: number, isFailure = false) => ({ time, name: String(time), isFailure, note: null });
@@ -105,14 +104,14 @@ describe('notes on spans', () => {
 
 describe('plans', () => {
   const node = (id: string, parent: string, start: number, end: number, attributes: Record<string, string | number | boolean>) => span(id, parent, start, end, { attributes: { 'postgresql.plan.node_type': 'x', ...attributes } });
-  const forest = buildForest([
+  const forest = forestOf([
     span('query', null, 0, 1_000_000, { kind: 'client', attributes: { 'db.system.name': 'postgresql' } }),
     span('execute', 'query', 0, 900_000, { attributes: { 'postgresql.phase': 'execute', 'postgresql.query_id': '-12' } }),
     node('join', 'execute', 0, 800_000, { 'postgresql.plan.self_time_ms': 0.1, 'postgresql.plan.rows.estimated': 1, 'postgresql.plan.rows.actual': 4_200, 'postgresql.plan.rows.misestimate': 4_200 }),
     node('scan', 'join', 0, 700_000, { 'postgresql.plan.loops': 4, 'postgresql.plan.rows.actual': 2.5, 'postgresql.plan.rows.estimated': 3, 'postgresql.plan.rows.misestimate': 1.2, 'postgresql.plan.rows.removed_by_filter': 5_000, 'postgresql.plan.buffers.shared_read': 7 }),
     node('unused', 'join', 700_000, 700_000, { 'postgresql.plan.never_executed': true }),
   ]);
-  const at = (id: string) => forest.byId.get(id)!;
+  const at = (id: string) => forest.get(id)!;
 
   test('a node in few words', () => {
     expect(planDetail(at('scan').span)).toBe('2.5 rows of 3 expected · × 4 · 5,000 filtered out · 7 pages read');
@@ -140,9 +139,9 @@ describe('plans', () => {
   });
 
   test('a query without a plan', () => {
-    const plan = planOf(buildForest([span('q', null, 0, 9, { attributes: { 'db.query.text': 'SELECT 1' } })]).nodes[0]!);
+    const plan = planOf(forestOf([span('q', null, 0, 9, { attributes: { 'db.query.text': 'SELECT 1' } })]).nodes[0]!);
     expect(plan.lines).toEqual([]);
     expect(sameStatement(plan)).toContainEqual({ column: 'db.query.text', op: '=', value: 'SELECT 1' });
-    expect(sameStatement(planOf(buildForest(spans('q 0 9')).nodes[0]!))).toBeNull();
+    expect(sameStatement(planOf(forestOf(spans('q 0 9')).nodes[0]!))).toBeNull();
   });
 });

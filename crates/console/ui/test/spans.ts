@@ -1,6 +1,8 @@
 // Spans for tests, written as `name [of parent] start end[!]` and separated by `;`. A `!` marks a failure.
 
 import type { Span } from '../src/shared/shapes';
+import { columnsOf } from '../src/trace/columns';
+import { Forest } from '../src/trace/tree';
 
 export function span(id: string, parent: string | null, start: number, end: number, more: Partial<Span> = {}): Span {
   return {
@@ -30,4 +32,8 @@ export function spans(text: string): Span[] {
     if (id === undefined) throw new Error(`not a span: ${each}`);
     return span(id, parent ?? null, Number(start), Number(end), failed ? { status: 'error' } : {});
   });
+}
+
+export function forestOf(given: readonly Span[]): Forest {
+  return new Forest(columnsOf(given));
 }

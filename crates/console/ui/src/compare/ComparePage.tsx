@@ -1,6 +1,5 @@
 import { useEffect, useMemo } from 'react';
 
-import { getTrace } from '../shared/api';
 import { useAsked, wordsOf } from '../shared/ask';
 import { hue } from '../shared/colours';
 import { ago, clock, count, duration, plural } from '../shared/format';
@@ -10,8 +9,9 @@ import { Link } from '../shared/Link';
 import { navigate, setQuery } from '../shared/location';
 import { Icon } from '../shared/marks';
 import type { Trace } from '../shared/shapes';
-import { buildForest } from '../trace/tree';
-import type { Forest } from '../trace/tree';
+import { load } from '../trace/load';
+import type { Loaded } from '../trace/load';
+import { Forest } from '../trace/tree';
 import { differs, merge, withAncestors } from './merge';
 import type { Pair, Side } from './merge';
 
@@ -33,8 +33,8 @@ export function ComparePage({ left, right, address }: { left: string; right: str
   const { answer, failure } = useAsked(
     `${left} ${right}`,
     async (signal) => {
-      const [before, after] = await Promise.all([getTrace(left, signal), getTrace(right, signal)]);
-      return { left: before.trace, right: after.trace };
+      const [before, after] = await Promise.all([load(left, signal), load(right, signal)]);
+      return { left: before, right: after };
     },
     false,
   );
@@ -59,8 +59,9 @@ export function ComparePage({ left, right, address }: { left: string; right: str
   return <Comparison left={answer.left} right={answer.right} isAll={isAll} />;
 }
 
-function Comparison({ left, right, isAll }: { left: Trace; right: Trace; isAll: boolean }) {
-  const forests = useMemo(() => [buildForest(left.spans), buildForest(right.spans)] as const, [left, right]);
+function Comparison({ left: before, right: after, isAll }: { left: Loaded; right: Loaded; isAll: boolean }) {
+  const [left, right] = [before.trace, after.trace];
+  const forests = useMemo(() => [new Forest(before.columns), new Forest(after.columns)] as const, [before, after]);
   const { pairs, leftOut } = useMemo(() => merge(...forests), [forests]);
   const longest = Math.max(left.duration_nano, right.duration_nano, 1);
   const shown = useMemo(() => (isAll ? pairs : withAncestors(pairs, (pair) => differs(pair, longest * LEAST_SHARE))), [pairs, isAll, longest]);
@@ -136,7 +137,7 @@ function Comparison({ left, right, isAll }: { left: Trace; right: Trace; isAll: 
 
 function Head({ what, trace, forest }: { what: string; trace: Trace; forest: Forest }) {
   const first = forest.nodes[0]?.span;
-  const failed = forest.nodes.filter(({ span }) => span.status === 'error').length;
+  const { failed } = forest;
   const now = Date.now();
   return (
     <section className="compare-trace" aria-label={`Trace ${what}`}>
@@ -146,7 +147,7 @@ function Head({ what, trace, forest }: { what: string; trace: Trace; forest: For
         <Link to={`/trace/${trace.trace_id}`}>{first?.name ?? 'No spans'}</Link>
       </h2>
       <p>
-        <b>{duration(trace.duration_nano)}</b> <span title={ago(trace.start_unix_nano, now)}>{clock(trace.start_unix_nano, now)}</span> {plural(forest.nodes.length, 'span')}
+        <b>{duration(trace.duration_nano)}</b> <span title={ago(trace.start_unix_nano, now)}>{clock(trace.start_unix_nano, now)}</span> {plural(forest.size, 'span')}
         {failed > 0 && <span className="bad"> {plural(failed, 'error')}</span>}
       </p>
     </section>

@@ -8,6 +8,7 @@ import { ago, clock, count, plural } from '../shared/format';
 import { useKeys } from '../shared/keys';
 import { Link } from '../shared/Link';
 import { setQuery } from '../shared/location';
+import { isNotHere, NotHere } from '../shared/NotHere';
 import { StatusBadge } from './StatusBadge';
 import type { ErrorGroup, GroupPage } from './model';
 
@@ -49,6 +50,7 @@ export function ErrorList({ address }: { address: string }) {
     Escape: () => setQuery({ q: null }),
   });
 
+  if (failure && isNotHere(failure)) return <NotHere view="Errors" failure={failure} />;
   return (
     <main className="errors">
       <div className="toolbar">

@@ -8,6 +8,7 @@ import { Copy, copyText } from '../shared/Copy';
 import { ago, clock, count } from '../shared/format';
 import { useKeys } from '../shared/keys';
 import { Link } from '../shared/Link';
+import { isNotHere, NotHere } from '../shared/NotHere';
 import { navigate, setQuery } from '../shared/location';
 import { Icon } from '../shared/marks';
 import type { Value } from '../shared/shapes';
@@ -48,6 +49,7 @@ export function ErrorPage({ id, address }: { id: string; address: string }) {
     Escape: () => navigate('/errors'),
   });
 
+  if (failure && isNotHere(failure)) return <NotHere view="Errors" failure={failure} />;
   if (answer === null) {
     return (
       <main className="note">

@@ -8,6 +8,7 @@ import { useKeys } from '../shared/keys';
 import type { KeyHelp } from '../shared/keys';
 import { setQuery } from '../shared/location';
 import { Icon } from '../shared/marks';
+import { isNotHere, NotHere } from '../shared/NotHere';
 import type { ViewProps } from '../shared/view';
 import { Lines } from './Lines';
 import { LEVELS, readFilters, wordsOf } from './model';
@@ -54,6 +55,7 @@ export function Logs({ address }: ViewProps) {
     Escape: () => (opened === null ? setQuery({ q: null }) : open(null)),
   });
 
+  if (failure && isNotHere(failure)) return <NotHere view="Logs" failure={failure} />;
   return (
     <main className="logs">
       <div className="toolbar">

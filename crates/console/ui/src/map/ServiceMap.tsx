@@ -11,6 +11,7 @@ import type { KeyHelp } from '../shared/keys';
 import { Link } from '../shared/Link';
 import { setQuery } from '../shared/location';
 import { Icon } from '../shared/marks';
+import { isNotHere, NotHere } from '../shared/NotHere';
 import { useAsked, wordsOf } from '../shared/ask';
 import type { ViewProps } from '../shared/view';
 import { SetUp } from '../setup/SetUp';
@@ -68,6 +69,7 @@ export function ServiceMap({ address, stats }: ViewProps) {
       </main>
     );
   }
+  if (failure && isNotHere(failure)) return <NotHere view="Service map" failure={failure} />;
   const node = placed?.nodes.find(({ id }) => id === chosen);
   const edge = placed?.edges.find(({ id }) => id === chosen);
   return (
@@ -109,6 +111,7 @@ export function ServiceMap({ address, stats }: ViewProps) {
               ))}
             </svg>
           )}
+          {placed && placed.nodes.length > 0 && <ServiceTable nodes={placed.nodes} range={range} chosen={chosen} onChoose={choose} />}
         </div>
         {node && (
           <Details title={node.service} kind={node.kind} figures={node} range={range} onClose={() => choose(null)}>
@@ -129,6 +132,42 @@ export function ServiceMap({ address, stats }: ViewProps) {
         )}
       </div>
     </main>
+  );
+}
+
+/** The same figures to compare, the busiest first. */
+function ServiceTable({ nodes, range, chosen, onChoose }: { nodes: readonly PlacedNode[]; range: number; chosen: string | null; onChoose: (id: string) => void }) {
+  const busiest = [...nodes].sort((a, b) => b.requests - a.requests);
+  return (
+    <table className="service-table">
+      <thead>
+        <tr>
+          <th scope="col">Service</th>
+          <th scope="col">Requests</th>
+          <th scope="col">Rate</th>
+          <th scope="col">Failed</th>
+          <th scope="col">Median</th>
+          <th scope="col">95th percentile</th>
+        </tr>
+      </thead>
+      <tbody>
+        {busiest.map(({ id, service, kind, requests, errors, p50_ms, p95_ms }) => (
+          <tr key={id} data-chosen={id === chosen} onClick={() => onChoose(id)}>
+            <th scope="row">
+              <button type="button">
+                <i className={`dot ${hue(kind === 'database' ? databaseName(service) : service)}`} />
+                {service}
+              </button>
+            </th>
+            <td>{count(requests)}</td>
+            <td>{rate(requests, range)}</td>
+            <td {...(errors > 0 && { className: 'bad' })}>{percentOf(errors, requests)}</td>
+            <td>{amount(p50_ms, 'duration_ms')}</td>
+            <td>{amount(p95_ms, 'duration_ms')}</td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
   );
 }
 

@@ -113,9 +113,10 @@ export interface Services {
   readonly edges: readonly ServiceEdge[];
 }
 
-/** Seconds since 1970. */
-export function getServiceMap(start: number, end: number, signal: AbortSignal): Promise<Services> {
-  return getJson(`/api/service-map?${new URLSearchParams({ start: String(start), end: String(end) })}`, signal);
+/** Of the system that is looked at, so without `throughline doctor`, which sends a span now and then to see whether it arrives. Seconds since 1970. */
+export async function getServiceMap(start: number, end: number, signal: AbortSignal): Promise<Services> {
+  const { nodes, edges } = await getJson<Services>(`/api/service-map?${new URLSearchParams({ start: String(start), end: String(end) })}`, signal);
+  return { nodes: nodes.filter(({ service }) => service !== 'throughline-doctor'), edges };
 }
 
 export async function listDatasets(signal: AbortSignal): Promise<readonly string[]> {

@@ -1,6 +1,7 @@
 import { useEffect, useState } from 'react';
 
-import { getStats } from './api';
+import { ApiError, getStats } from './api';
+import { isNotHere } from './NotHere';
 import { bytes, count, plural } from './format';
 import type { Stats } from './shapes';
 
@@ -13,7 +14,10 @@ export function useStats(): Stats | 'gone' | null {
     const asked = new AbortController();
     const ask = () => {
       if (document.visibilityState === 'hidden') return;
-      getStats(asked.signal).then(setStats, () => asked.signal.aborted || setStats('gone'));
+      getStats(asked.signal).then(setStats, (error: unknown) => {
+        // A console that reads its traces from elsewhere counts nothing.
+        if (!asked.signal.aborted) setStats(error instanceof ApiError && isNotHere(error) ? null : 'gone');
+      });
     };
     ask();
     const timer = setInterval(ask, EVERY_MS);

@@ -1,6 +1,6 @@
 // The console's HTTP API as functions, and its live stream.
 
-import type { Attributes, BriefTrace, Span, Stats, Summary, Trace, TraceList } from './shapes';
+import type { BriefTrace, Span, Stats, Summary, TraceList, WholeTrace } from './shapes';
 
 /** The console said no, and why. `status` is 0 when nobody answered. */
 export class ApiError extends Error {
@@ -29,45 +29,14 @@ export function listTraces(filter: Filter, { limit, before, signal }: { limit: n
   return get(`/api/traces?${query}`, signal);
 }
 
-/**
- * Above this many spans a trace is shown without attributes, which are then fetched for one span at a
- * time: 100,000 spans with attributes are over 100 MB of JSON, without them 24 MB.
- */
-export const MOST_WITH_ATTRIBUTES = 20_000;
-
-/** A trace, and whether its spans carry their attributes, events and links. */
-export async function getTrace(traceId: string, signal: AbortSignal): Promise<{ trace: Trace; whole: boolean }> {
-  const brief = await get<BriefTrace>(`/api/traces/${traceId}?brief=true`, signal);
-  if (brief.span_count > MOST_WITH_ATTRIBUTES) return { trace: drawable(brief), whole: false };
-  return { trace: await get<Trace>(`/api/traces/${traceId}`, signal), whole: true };
+/** With its spans as columns; a console that has none of those (`--store`) answers with the whole trace. */
+export function getBriefTrace(traceId: string, signal: AbortSignal): Promise<BriefTrace | WholeTrace> {
+  return get(`/api/traces/${traceId}?brief=true`, signal);
 }
 
-/** The same with nothing in the places of what was left out. Property by property: for 100,000 spans a spread took 2 to 3 s, this 20 to 110 ms. */
-function drawable(trace: BriefTrace): Trace {
-  const { trace_id } = trace;
-  const spans = trace.spans.map((span) => ({
-    trace_id,
-    span_id: span.span_id,
-    parent_span_id: span.parent_span_id,
-    name: span.name,
-    kind: span.kind,
-    service: span.service,
-    start_unix_nano: span.start_unix_nano,
-    duration_nano: span.duration_nano,
-    status: span.status,
-    status_message: span.status_message ?? null,
-    attributes: NONE,
-    resource: NONE,
-    scope: null,
-    events: NOTHING,
-    links: NOTHING,
-    source: '',
-  }));
-  return { ...trace, spans };
+export function getWholeTrace(traceId: string, signal: AbortSignal): Promise<WholeTrace> {
+  return get(`/api/traces/${traceId}`, signal);
 }
-
-const NONE: Attributes = {};
-const NOTHING: readonly never[] = [];
 
 export function getSpan(traceId: string, spanId: string, signal: AbortSignal): Promise<Span> {
   return get(`/api/traces/${traceId}/spans/${spanId}`, signal);
@@ -96,6 +65,11 @@ export function watchTraces(filter: Filter | { readonly trace_id: string }, { on
   const query = 'trace_id' in filter ? new URLSearchParams({ trace_id: filter.trace_id }) : filterQuery(filter);
   let source: EventSource | null = null;
   let asking: ReturnType<typeof setTimeout> | undefined;
+  let hasAsked = false;
+  const ask = () => {
+    hasAsked = true;
+    onReload();
+  };
 
   const open = () => {
     const stream = new EventSource(`/api/traces/stream?${query}`);
@@ -103,19 +77,19 @@ export function watchTraces(filter: Filter | { readonly trace_id: string }, { on
     stream.addEventListener('open', () => {
       clearTimeout(asking);
       onState?.(true);
-      onReload();
+      ask();
     });
     stream.addEventListener('traces', (event: MessageEvent<string>) => onTraces((JSON.parse(event.data) as TraceList).traces));
-    stream.addEventListener('reload', onReload);
+    stream.addEventListener('reload', ask);
     stream.addEventListener('error', () => {
       onState?.(false);
-      askLater(POLL_MS);
+      askLater(hasAsked ? POLL_MS : 0);
     });
   };
   const askLater = (after: number) => {
     clearTimeout(asking);
     asking = setTimeout(() => {
-      onReload();
+      ask();
       // A refused stream stays closed; a broken one the browser opens again by itself.
       if (source?.readyState === EventSource.CLOSED) open();
       else askLater(POLL_MS);

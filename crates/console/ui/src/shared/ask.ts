@@ -60,8 +60,8 @@ export function useAsked<T>(key: string, ask: (signal: AbortSignal) => Promise<T
         if (asked.signal.aborted) return;
         const failure = error instanceof ApiError ? error : new ApiError(0, 'This cannot be shown', String(error));
         setState((before) => ({ ...before, failure, isAsking: false }));
-        // What is wrong with the question does not get better by itself.
-        if (failure.status === 400) return;
+        // What is wrong with the question, or with the console, does not get better by itself.
+        if (failure.status === 400 || failure.status === NOT_HERE) return;
       }
       if (live) timer = setTimeout(again, Math.max(EVERY_MS, PATIENCE * (performance.now() - began)));
     };
@@ -79,7 +79,11 @@ export function useAsked<T>(key: string, ask: (signal: AbortSignal) => Promise<T
   return state;
 }
 
+/** The console has no such thing, and says so in a sentence. */
+const NOT_HERE = 501;
+
 /** Why there is no answer, in a line. */
-export function wordsOf({ title, detail }: ApiError): string {
+export function wordsOf({ status, title, detail }: ApiError): string {
+  if (status === NOT_HERE && detail) return detail;
   return detail ? `${title}: ${detail}` : title;
 }

@@ -26,6 +26,7 @@ export interface TraceList {
   readonly next?: string | null;
 }
 
+/** What is said of a trace beside its spans. */
 export interface Trace {
   readonly trace_id: string;
   readonly xray_trace_id: string;
@@ -34,6 +35,9 @@ export interface Trace {
   readonly span_count: number;
   /** When earlier spans of this trace were pruned; these came after that. */
   readonly pruned_unix_nano: UnixNano | null;
+}
+
+export interface WholeTrace extends Trace {
   readonly spans: readonly Span[];
 }
 
@@ -58,13 +62,26 @@ export interface Span {
   readonly source: string;
 }
 
-/** What a waterfall is drawn from, when a trace is too large for the rest. */
-export interface BriefSpan extends Pick<Span, 'span_id' | 'parent_span_id' | 'name' | 'kind' | 'service' | 'start_unix_nano' | 'duration_nano' | 'status'> {
-  readonly status_message?: string;
-}
-
-export interface BriefTrace extends Omit<Trace, 'spans'> {
-  readonly spans: readonly BriefSpan[];
+/** What a waterfall is drawn from, when a trace is too large for the rest: a part has an entry for each of its spans in every column. */
+export interface BriefTrace extends Trace {
+  readonly columns: readonly {
+    /** 16 digits for each span, one after the other; zeros for no parent. */
+    readonly span_id: string;
+    readonly parent_span_id: string;
+    /** Places in `names` and `services`. */
+    readonly name: readonly number[];
+    readonly service: readonly number[];
+    /** As OTLP numbers them. */
+    readonly kind: readonly number[];
+    readonly status: readonly number[];
+    /** Nanoseconds since the start of the trace. */
+    readonly start: readonly number[];
+    readonly duration: readonly number[];
+    readonly names: readonly string[];
+    readonly services: readonly string[];
+    /** By the place of the span. */
+    readonly status_message: Readonly<Record<string, string>>;
+  }[];
 }
 
 export interface SpanEvent {

@@ -2,14 +2,22 @@ import { useEffect, useRef } from 'react';
 
 import { afterPaint } from '../shared/afterPaint';
 import { hueNumber } from '../shared/colours';
-import { station } from './describe';
-import { isOrigin } from './path';
-import type { Node, Row } from './tree';
+import type { Rows } from './rows';
+import type { Forest } from './tree';
 import { useDragRange } from '../shared/useDragRange';
 import type { View } from '../shared/useDragRange';
 
+interface Props {
+  readonly forest: Forest;
+  readonly traceStart: number;
+  readonly rows: Rows;
+  readonly whole: View;
+  readonly view: View;
+  readonly onZoom: (view: View | null) => void;
+}
+
 /** The whole trace in one look. Drag to choose the stretch of time that the waterfall shows. */
-export function Minimap({ traceStart, rows, whole, view, onZoom }: { traceStart: number; rows: readonly Row[]; whole: View; view: View; onZoom: (view: View | null) => void }) {
+export function Minimap({ forest, traceStart, rows, whole, view, onZoom }: Props) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const drag = useDragRange(whole, onZoom);
   const shown = drag.range ?? view;
@@ -18,7 +26,7 @@ export function Minimap({ traceStart, rows, whole, view, onZoom }: { traceStart:
   useEffect(() => {
     const element = canvas.current;
     if (!element) return;
-    const draw = () => paint(element, rows, traceStart, whole);
+    const draw = () => paint(element, forest, rows, traceStart, whole);
     // After the rows, which are what one waits for: 100,000 spans take a tenth of a second to paint.
     let stop = () => {};
     const resized = new ResizeObserver(() => {
@@ -33,7 +41,7 @@ export function Minimap({ traceStart, rows, whole, view, onZoom }: { traceStart:
       resized.disconnect();
       scheme.removeEventListener('change', draw);
     };
-  }, [rows, traceStart, whole]);
+  }, [forest, rows, traceStart, whole]);
 
   return (
     <div className="minimap" {...drag.handlers} title="Drag to zoom, double click to see the whole trace">
@@ -44,7 +52,7 @@ export function Minimap({ traceStart, rows, whole, view, onZoom }: { traceStart:
   );
 }
 
-function paint(canvas: HTMLCanvasElement, rows: readonly Row[], traceStart: number, whole: View): void {
+function paint(canvas: HTMLCanvasElement, { columns, failedBelow }: Forest, rows: Rows, traceStart: number, whole: View): void {
   const scale = devicePixelRatio || 1;
   const width = Math.round(canvas.clientWidth * scale);
   const height = Math.round(canvas.clientHeight * scale);
@@ -63,15 +71,13 @@ function paint(canvas: HTMLCanvasElement, rows: readonly Row[], traceStart: numb
   const thick = Math.max(Math.min(tall * 0.7, 4 * scale), 1);
   const alarm = style.getPropertyValue('--alarm').trim();
   let filled = '';
-  const draw = (node: Node, index: number) => {
-    const { span } = node;
-    const wanted = isOrigin(node) ? alarm : colour(hueNumber(station(span)));
+  const { starts, durations, failed } = columns;
+  const length = whole.to - whole.from;
+  rows.eachSpan((at, row) => {
+    const isOrigin = failed[at] === 1 && failedBelow[at] === 0;
+    const wanted = isOrigin ? alarm : colour(hueNumber(columns.stationOf(at)));
     if (wanted !== filled) context.fillStyle = filled = wanted;
-    const left = (span.start_unix_nano - traceStart - whole.from) / (whole.to - whole.from);
-    context.fillRect(left * width, index * Math.min(tall, 6 * scale), Math.max((span.duration_nano / (whole.to - whole.from)) * width, scale), thick);
-  };
-  rows.forEach(({ node, repeat, collapsed }, index) => {
-    if (node) draw(node, index);
-    else if (repeat && collapsed) for (const each of repeat.nodes) draw(each, index);
+    const left = (starts[at]! - traceStart - whole.from) / length;
+    context.fillRect(left * width, row * Math.min(tall, 6 * scale), Math.max((durations[at]! / length) * width, scale), thick);
   });
 }

@@ -12,16 +12,18 @@ import { NoteBody, SaidBySpan } from './NotePanel';
 import type { Notes } from './notes';
 import { PlanView } from './PlanView';
 import { RepeatBody } from './RepeatPanel';
-import type { Node, Row } from './tree';
+import type { Rows } from './rows';
+import type { Forest, Node } from './tree';
 import { Copy } from '../shared/Copy';
 import { Link } from '../shared/Link';
 import { Icon } from '../shared/marks';
 
 interface Props {
   readonly trace: Trace;
+  readonly forest: Forest;
   readonly id: string;
   readonly node: Node | undefined;
-  readonly rows: readonly Row[];
+  readonly rows: Rows;
   /** Whether the spans of the trace carry their attributes. */
   readonly whole: boolean;
   readonly notes: Notes;
@@ -29,13 +31,13 @@ interface Props {
   readonly onToggle: (id: string) => void;
 }
 
-export function Panel({ trace, id, node, rows, whole, notes, onSelect, onToggle }: Props) {
+export function Panel({ trace, forest, id, node, rows, whole, notes, onSelect, onToggle }: Props) {
   const { span, isFetching } = useWholeSpan(node?.span, whole);
   if (!node || !span) {
-    const row = rows.find((each) => each.id === id);
+    const row = rows.at(rows.placeOf(id));
     const note = notes.all.find((each) => each.id === id);
     if (note) {
-      const by = trace.spans.find(({ span_id }) => span_id === note.spanId);
+      const by = forest.get(note.spanId)?.span;
       return (
         <aside className="panel" tabIndex={-1} aria-label="Details">
           <Head title={note.text} onClose={() => onSelect(null)}>

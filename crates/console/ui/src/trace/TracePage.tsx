@@ -9,8 +9,10 @@ import { isOrigin, pathOf } from './path';
 import type { Station } from './path';
 import { search } from './search';
 import type { Trace } from '../shared/shapes';
-import { ancestorsOf, buildForest, rowsOf } from './tree';
-import type { Forest, Note } from './tree';
+import type { Loaded } from './load';
+import { rowsOf } from './rows';
+import type { Note } from './rows';
+import { ancestorsOf, Forest } from './tree';
 import { Copy, copyText } from '../shared/Copy';
 import { useKeys } from '../shared/keys';
 import { Icon } from '../shared/marks';
@@ -57,10 +59,11 @@ export function TracePage({ id, address }: { id: string; address: string }) {
       </main>
     );
   }
-  return <TraceView trace={loaded.trace} whole={loaded.whole} address={address} />;
+  return <TraceView loaded={loaded} address={address} />;
 }
 
-function TraceView({ trace, whole, address }: { trace: Trace; whole: boolean; address: string }) {
+function TraceView({ loaded, address }: { loaded: Loaded; address: string }) {
+  const { trace, columns, whole } = loaded;
   const query = useMemo(() => new URL(address, location.origin).searchParams, [address]);
   const selected = query.get('span');
   const words = query.get('q') ?? '';
@@ -69,15 +72,13 @@ function TraceView({ trace, whole, address }: { trace: Trace; whole: boolean; ad
   const [opened, setOpened] = useState(() => new Set((query.get('open') ?? '').split(',').filter(Boolean)));
   const logs = query.get('logs') ?? '';
 
-  const forest = useMemo(() => buildForest(trace.spans), [trace]);
+  const forest = useMemo(() => new Forest(columns), [columns]);
   const notes = useNotes(trace.trace_id, forest);
   const shownNotes = useMemo(() => (logs === '' ? NO_NOTES : logs === 'all' ? notes.bySpan : new Map(logs.split(',').map((id) => [id, notes.bySpan.get(id) ?? []]))), [logs, notes]);
   const rows = useMemo(() => rowsOf(forest, { closed, opened, notes: shownNotes }), [forest, closed, opened, shownNotes]);
   const found = useMemo(() => (words ? search(forest.nodes, words, (id) => (notes.bySpan.get(id) ?? []).map(({ text }) => text).join('\n')) : null), [forest, notes, words]);
   const foundSet = useMemo(() => found && new Set(found), [found]);
   const critical = useMemo(() => (isCritical && forest.roots[0] ? criticalPath(forest.roots[0], trace.start_unix_nano + trace.duration_nano) : null), [isCritical, forest, trace]);
-  const failed = useMemo(() => forest.nodes.filter(({ span }) => span.status === 'error').length, [forest]);
-  const origins = useMemo(() => forest.nodes.filter(isOrigin).map(({ id }) => id), [forest]);
   const wholeView: View = useMemo(() => ({ from: 0, to: Math.max(trace.duration_nano, 1) }), [trace.duration_nano]);
   const view = readView(query.get('zoom')) ?? wholeView;
 
@@ -118,28 +119,28 @@ function TraceView({ trace, whole, address }: { trace: Trace; whole: boolean; ad
   /** The row of the cursor; when that is in a closed subtree, the row of the subtree. */
   const at = () => {
     const id = cursor.current;
-    const place = rows.findIndex((row) => row.id === id);
+    const place = rows.placeOf(id);
     if (place !== -1 || id === null) return place;
     for (const above of ancestorsOf(forest, id)) {
-      const row = rows.findIndex((each) => each.id === above);
+      const row = rows.placeOf(above);
       if (row !== -1) return row;
     }
     return -1;
   };
   const move = (by: number) => {
     const from = at();
-    const next = rows[from === -1 ? 0 : Math.min(Math.max(from + by, 0), rows.length - 1)];
+    const next = rows.at(from === -1 ? 0 : Math.min(Math.max(from + by, 0), rows.length - 1));
     if (next) setQuery({ span: next.id });
   };
   /** The next of `ids` (in the order of the waterfall) after the cursor, and round again. */
   const jump = (ids: readonly string[], by: 1 | -1) => {
     if (ids.length === 0) return;
-    const order = new Map(forest.nodes.map(({ id }, index) => [id, index]));
-    const from = order.get(cursor.current ?? '') ?? -1;
-    const places = ids.map((id) => order.get(id) ?? 0);
+    const from = forest.rankOf(cursor.current ?? '');
+    const places = ids.map((id) => forest.rankOf(id));
     const next = by === 1 ? places.findIndex((place) => place > from) : places.findLastIndex((place) => place < from);
     select(ids[next === -1 ? (by === 1 ? 0 : ids.length - 1) : next] ?? null);
   };
+  const origins = () => forest.nodes.filter(isOrigin).map(({ id }) => id);
 
   useKeys({
     j: () => move(1),
@@ -148,10 +149,10 @@ function TraceView({ trace, whole, address }: { trace: Trace; whole: boolean; ad
     ArrowUp: () => move(-1),
     PageDown: () => move(20),
     PageUp: () => move(-20),
-    Home: () => rows[0] && select(rows[0].id),
-    End: () => rows.length > 0 && select(rows[rows.length - 1]!.id),
+    Home: () => select(rows.at(0)?.id ?? null),
+    End: () => select(rows.at(rows.length - 1)?.id ?? null),
     ArrowLeft: () => {
-      const row = rows[at()];
+      const row = rows.at(at());
       if (!row) return;
       if (row.hasChildren && !row.collapsed) toggle(row.id);
       else if (row.note) select(row.note.spanId);
@@ -159,13 +160,13 @@ function TraceView({ trace, whole, address }: { trace: Trace; whole: boolean; ad
       else if (row.node?.parent) select(row.node.parent.id);
     },
     ArrowRight: () => {
-      const row = rows[at()];
+      const row = rows.at(at());
       if (!row?.hasChildren) return;
       if (row.collapsed) toggle(row.id);
       else move(1);
     },
     Enter: () => {
-      if (selected === null) select(cursor.current ?? rows[0]?.id ?? null);
+      if (selected === null) select(cursor.current ?? rows.at(0)?.id ?? null);
       else document.querySelector<HTMLElement>('.panel')?.focus();
     },
     Escape: () => {
@@ -175,11 +176,11 @@ function TraceView({ trace, whole, address }: { trace: Trace; whole: boolean; ad
     },
     n: () => jump(found ?? [], 1),
     N: () => jump(found ?? [], -1),
-    e: () => jump(origins, 1),
-    E: () => jump(origins, -1),
+    e: () => jump(origins(), 1),
+    E: () => jump(origins(), -1),
     c: () => setQuery({ critical: isCritical ? null : 'true' }),
     z: () => {
-      const node = forest.byId.get(cursor.current ?? '');
+      const node = forest.get(cursor.current ?? '');
       if (!node || query.has('zoom')) return zoom(null);
       const from = node.span.start_unix_nano - trace.start_unix_nano;
       zoom({ from, to: from + Math.max(node.span.duration_nano, 1_000) });
@@ -187,7 +188,7 @@ function TraceView({ trace, whole, address }: { trace: Trace; whole: boolean; ad
     l: () => setQuery({ logs: logs === 'all' ? null : 'all' }),
     '*': () => {
       close(new Set());
-      open(new Set([...forest.repeats.values()].map(({ id }) => id)));
+      open(new Set(forest.repeats.map(({ id }) => id)));
     },
     '-': () => {
       close(new Set(forest.nodes.filter((node) => node.parent?.parent === null && node.children.length > 0).map(({ id }) => id)));
@@ -196,17 +197,17 @@ function TraceView({ trace, whole, address }: { trace: Trace; whole: boolean; ad
     y: () => void copyText(trace.trace_id),
   });
 
-  const chosen = selected === null ? undefined : forest.byId.get(selected);
+  const chosen = selected === null ? undefined : forest.get(selected);
   return (
     <main className="trace-page">
-      <TraceHeader trace={trace} forest={forest} failed={failed} />
+      <TraceHeader trace={trace} forest={forest} />
       <div className="toolbar trace-tools">
         <SearchField words={words} found={found} at={cursor.current} whole={whole} onJump={(by) => jump(found ?? [], by)} />
         <button type="button" className="toggle-button" aria-pressed={isCritical} onClick={() => setQuery({ critical: isCritical ? null : 'true' })} title="What the end of the trace waited for">
           Critical path <kbd>c</kbd>
         </button>
-        {failed > 0 && (
-          <button type="button" className="toggle-button bad" onClick={() => jump(origins, 1)}>
+        {forest.failed > 0 && (
+          <button type="button" className="toggle-button bad" onClick={() => jump(origins(), 1)}>
             <Icon name="warn" />
             Next error <kbd>e</kbd>
           </button>
@@ -240,15 +241,16 @@ function TraceView({ trace, whole, address }: { trace: Trace; whole: boolean; ad
           onNotes={toggleNotes}
           onZoom={zoom}
         />
-        {selected !== null && <Panel key={selected} trace={trace} id={selected} node={chosen} rows={rows} whole={whole} notes={notes} onSelect={select} onToggle={toggle} />}
+        {selected !== null && <Panel key={selected} trace={trace} forest={forest} id={selected} node={chosen} rows={rows} whole={whole} notes={notes} onSelect={select} onToggle={toggle} />}
       </div>
     </main>
   );
 }
 
-function TraceHeader({ trace, forest, failed }: { trace: Trace; forest: Forest; failed: number }) {
+function TraceHeader({ trace, forest }: { trace: Trace; forest: Forest }) {
+  const { failed } = forest;
   const root = forest.roots.find(({ place }) => place === 'root');
-  const first = root ?? forest.nodes[0];
+  const first = root ?? (forest.size > 0 ? forest.node(forest.order[0]!) : undefined);
   const now = Date.now();
   const path = usePath(forest);
   const name = first?.span.name;
@@ -274,7 +276,7 @@ function TraceHeader({ trace, forest, failed }: { trace: Trace; forest: Forest; 
           </div>
           <div>
             <dt>Spans</dt>
-            <dd>{count(forest.nodes.length)}</dd>
+            <dd>{count(forest.size)}</dd>
           </div>
           <div {...(failed > 0 && { className: 'bad' })}>
             <dt>Errors</dt>
@@ -299,7 +301,7 @@ function TraceHeader({ trace, forest, failed }: { trace: Trace; forest: Forest; 
         </dl>
       </div>
       <Path steps={path} />
-      {!root && forest.nodes.length > 0 && (
+      {!root && forest.size > 0 && (
         <p className="notice waiting" role="status">
           The root has not arrived yet: this is what there is so far. The page updates itself.
         </p>
@@ -314,7 +316,7 @@ function TraceHeader({ trace, forest, failed }: { trace: Trace; forest: Forest; 
 const MOST_AT_ONCE = 20_000;
 
 function usePath(forest: Forest): readonly (readonly Station[])[] {
-  const isLarge = forest.nodes.length > MOST_AT_ONCE;
+  const isLarge = forest.size > MOST_AT_ONCE;
   const [later, setLater] = useState<readonly (readonly Station[])[]>([]);
   useEffect(() => {
     if (!isLarge) return;

@@ -1,4 +1,4 @@
-import { memo, useEffect, useLayoutEffect, useMemo, useRef, useState } from 'react';
+import { memo, useEffect, useLayoutEffect, useRef, useState } from 'react';
 
 import { hue } from '../shared/colours';
 import type { Stretch } from './critical';
@@ -9,8 +9,9 @@ import type { Span } from '../shared/shapes';
 import { cluster } from './notes';
 import type { Notes } from './notes';
 import { facts, isMisestimated, isPlan, misestimateText } from './plan';
-import type { Forest, Note, Repeat, Row } from './tree';
-import { MAX_GUIDES } from './tree';
+import type { Note, Row, Rows } from './rows';
+import { MAX_GUIDES } from './rows';
+import type { Forest, Repeat } from './tree';
 import { Icon } from '../shared/marks';
 import { Minimap } from './Minimap';
 import { useDragRange } from '../shared/useDragRange';
@@ -20,7 +21,7 @@ import { ROW_HEIGHT, useWindow } from './useWindow';
 export interface WaterfallProps {
   readonly traceStart: number;
   readonly forest: Forest;
-  readonly rows: readonly Row[];
+  readonly rows: Rows;
   readonly selected: string | null;
   readonly found: ReadonlySet<string> | null;
   readonly critical: ReadonlyMap<string, readonly Stretch[]> | null;
@@ -38,12 +39,11 @@ export function Waterfall({ traceStart, forest, rows, selected, found, critical,
   const grid = useRef<HTMLDivElement>(null);
   const { first, last } = useWindow(grid, rows.length);
   const drag = useDragRange(view, onZoom);
-  const drawn = useMemo(() => rows.reduce((sum, { node }) => sum + (node ? 1 : 0), 0), [rows]);
   const marks = ticks(view.from, view.to, 6);
   const share = (nanos: number) => (100 * (nanos - view.from)) / (view.to - view.from);
 
   // The selected row is always in sight. Not when rows change below it: that would take the page away from who reads it.
-  const place = rows.findIndex((row) => row.id === selected);
+  const place = rows.placeOf(selected);
   const latest = useRef(place);
   latest.current = place;
   useLayoutEffect(() => {
@@ -52,11 +52,11 @@ export function Waterfall({ traceStart, forest, rows, selected, found, critical,
 
   return (
     <div className="waterfall">
-      <Minimap traceStart={traceStart} rows={rows} whole={whole} view={view} onZoom={onZoom} />
+      <Minimap forest={forest} traceStart={traceStart} rows={rows} whole={whole} view={view} onZoom={onZoom} />
       <div ref={grid} className="rows">
         <div className="ruler">
           <span className="ruler-name">
-            {drawn === forest.nodes.length ? plural(drawn, 'span') : `${count(drawn)} of ${plural(forest.nodes.length, 'span')}`}
+            {rows.spans === forest.size ? plural(forest.size, 'span') : `${count(rows.spans)} of ${plural(forest.size, 'span')}`}
           </span>
           <NameWidth />
           <div className="ruler-time" {...drag.handlers} title="Drag to zoom">

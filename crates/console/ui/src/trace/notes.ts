@@ -4,7 +4,8 @@ import { summary } from '../errors/model';
 import type { ErrorGroup, Occurrence } from '../errors/model';
 import { said, severity } from '../logs/model';
 import type { LogEvent } from '../logs/model';
-import type { Forest, Note } from './tree';
+import type { Note } from './rows';
+import type { Forest } from './tree';
 
 export interface ReportedError {
   readonly group: ErrorGroup;
@@ -25,7 +26,7 @@ export function notesOf(forest: Forest, events: readonly LogEvent[], reported: r
   const errors = new Map<string, ReportedError>();
   const all: Note[] = [];
   const add = (note: Omit<Note, 'spanId'>, spanId: string | null) => {
-    const at = spanId !== null && forest.byId.has(spanId) ? spanId : root;
+    const at = spanId !== null && forest.has(spanId) ? spanId : root;
     if (at !== undefined) all.push({ ...note, spanId: at });
   };
   for (const event of events) {
@@ -53,7 +54,7 @@ export function notesOf(forest: Forest, events: readonly LogEvent[], reported: r
 
 /** Rollbar's items tell whole seconds: the exception of the span that reported it tells better, and else the error is somewhere in the span. */
 function timeOf({ occurrence: { time_unix_nano, span_id } }: ReportedError, forest: Forest): number {
-  const span = span_id === null ? undefined : forest.byId.get(span_id)?.span;
+  const span = span_id === null ? undefined : forest.get(span_id)?.span;
   if (!span) return time_unix_nano;
   const exception = span.events.find(({ name }) => name === 'exception');
   if (exception) return exception.time_unix_nano;

@@ -1,7 +1,7 @@
 // The path of a trace: which stations it visits, in the order in which they are reached. Pure.
 
+import { NOBODY } from './columns';
 import type { Forest, Node } from './tree';
-import { station } from './describe';
 
 export interface Station {
   readonly name: string;
@@ -14,21 +14,23 @@ export interface Station {
 
 /** Stations by how many others lie before them: the browser, then the proxy, …; those of one step side by side. */
 export function pathOf(forest: Forest): Station[][] {
+  const { columns, parents, failedBelow } = forest;
   const found = new Map<string, { spans: number; failed: number; own: number; step: number }>();
-  const stepOf = new Map<Node, number>();
-  for (const node of forest.nodes) {
-    const name = station(node.span);
-    const before = node.parent ? (stepOf.get(node.parent) ?? 0) : 0;
-    const step = node.parent && station(node.parent.span) !== name ? before + 1 : before;
-    stepOf.set(node, step);
+  const stepOf = new Int32Array(columns.size);
+  for (const at of forest.order) {
+    const name = columns.stationOf(at);
+    const parent = parents[at]!;
+    const step = parent === NOBODY ? 0 : stepOf[parent]! + (columns.stationOf(parent) === name ? 0 : 1);
+    stepOf[at] = step;
     const entry = found.get(name);
-    const failed = isOrigin(node) ? 1 : 0;
+    const failed = columns.failed[at] === 1 && failedBelow[at] === 0 ? 1 : 0;
+    const own = ownTimeAt(forest, at);
     if (entry) {
       entry.spans += 1;
       entry.failed += failed;
-      entry.own += ownTime(node);
+      entry.own += own;
       entry.step = Math.min(entry.step, step);
-    } else found.set(name, { spans: 1, failed, own: ownTime(node), step });
+    } else found.set(name, { spans: 1, failed, own, step });
   }
   const steps: Station[][] = [];
   for (const [name, { step, ...rest }] of found) (steps[step] ??= []).push({ name, ...rest });
@@ -53,18 +55,22 @@ export function originOf(node: Node): Node {
 }
 
 /** What a span took without its children, where they ran within it. */
-export function ownTime({ span, children }: Node): number {
-  const start = span.start_unix_nano;
-  const end = start + span.duration_nano;
+export function ownTime({ forest, at }: Node): number {
+  return ownTimeAt(forest, at);
+}
+
+function ownTimeAt({ columns: { starts, durations }, children, childrenFrom, childrenTo }: Forest, at: number): number {
+  const end = starts[at]! + durations[at]!;
   let covered = 0;
-  let reached = start;
-  for (const child of children) {
-    const from = Math.max(child.span.start_unix_nano, reached);
-    const to = Math.min(child.span.start_unix_nano + child.span.duration_nano, end);
+  let reached = starts[at]!;
+  for (let i = childrenFrom[at]!; i < childrenTo[at]!; i += 1) {
+    const child = children[i]!;
+    const from = Math.max(starts[child]!, reached);
+    const to = Math.min(starts[child]! + durations[child]!, end);
     if (to > from) {
       covered += to - from;
       reached = to;
     }
   }
-  return Math.max(span.duration_nano - covered, 0);
+  return Math.max(durations[at]! - covered, 0);
 }

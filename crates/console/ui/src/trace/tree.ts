@@ -1,272 +1,313 @@
-// Spans -> tree -> rows. Pure, and without recursion: a hostile trace is deeper than any stack.
+// Spans -> tree. Pure, and without recursion: a hostile trace is deeper than any stack.
 //
 // Whatever arrives can be drawn. A span that comes twice is drawn once (the first copy stays), one
 // whose parent is missing hangs below a row that says so, and a loop of parents is cut open at its
 // earliest span. `tree.rs` of the console does the same in text.
+//
+// The tree is a few columns of numbers beside those of the spans; a node is a place in them.
 
 import type { Span } from '../shared/shapes';
+import { NOBODY } from './columns';
+import type { Columns } from './columns';
 
 /** Why a span stands where it stands. */
 export type Place = 'root' | 'child' | 'orphan' | 'loop';
-
-export interface Node {
-  readonly id: string;
-  readonly span: Span;
-  readonly place: Place;
-  readonly parent: Node | null;
-  readonly children: readonly Node[];
-  /** How many spans hang below, at any depth, and how many of them failed. */
-  readonly below: number;
-  readonly failedBelow: number;
-}
 
 /** Spans whose parent has not arrived, by that parent. */
 export interface Missing {
   readonly id: string;
   readonly parentSpanId: string;
-  readonly children: Node[];
+  readonly children: readonly Node[];
 }
 
 /** Siblings of one name and service, of which there are so many that they are drawn as one: a query for each of a list, a step of a loop. */
 export interface Repeat {
   readonly id: string;
+  /** The place of the first of them in the columns. */
+  readonly first: number;
   readonly nodes: readonly Node[];
 }
 
 /** So many siblings of one name are a repetition. */
 export const REPEATED = 5;
 
-export interface Forest {
+const PLACES = ['child', 'root', 'orphan', 'loop'] as const;
+const [CHILD, ROOT, ORPHAN, LOOP] = [0, 1, 2, 3] as const;
+
+/** A span in its tree. There is one for each span that was ever asked for. */
+export class Node {
+  constructor(
+    readonly forest: Forest,
+    /** Its place in the columns. */
+    readonly at: number,
+  ) {}
+
+  get id(): string {
+    return this.forest.columns.idOf(this.at);
+  }
+
+  get span(): Span {
+    return this.forest.columns.spanOf(this.at);
+  }
+
+  get place(): Place {
+    return PLACES[this.forest.places[this.at]!]!;
+  }
+
+  get parent(): Node | null {
+    const parent = this.forest.parents[this.at]!;
+    return parent === NOBODY ? null : this.forest.node(parent);
+  }
+
+  /** By start. */
+  get children(): readonly Node[] {
+    const { childrenFrom, childrenTo, children } = this.forest;
+    return Array.from(children.subarray(childrenFrom[this.at], childrenTo[this.at]), (child) => this.forest.node(child));
+  }
+
+  /** How many spans hang below, at any depth. */
+  get below(): number {
+    return this.forest.below[this.at]!;
+  }
+
+  /** How many of them failed. */
+  get failedBelow(): number {
+    return this.forest.failedBelow[this.at]!;
+  }
+
+  /** The repetition that it is part of. */
+  get repeat(): Repeat | null {
+    const place = this.forest.repeatOf[this.at]!;
+    return place === NOBODY ? null : this.forest.repeats[place]!;
+  }
+}
+
+/** The trees of a trace: one, if all is well. Numbers are places in the columns. */
+export class Forest {
   readonly roots: readonly Node[];
   readonly missing: readonly Missing[];
-  readonly byId: ReadonlyMap<string, Node>;
+  readonly repeats: readonly Repeat[];
   /** Every span once, depth first, siblings by start: the order in which they are drawn. */
-  readonly nodes: readonly Node[];
-  /** The repetition that a span is part of. */
-  readonly repeats: ReadonlyMap<Node, Repeat>;
-}
+  readonly order: Int32Array;
+  /** How many spans failed. */
+  readonly failed: number;
 
-/** While the tree is put together. */
-interface Growing {
-  id: string;
-  span: Span;
-  place: Place;
-  parent: Growing | null;
-  children: Growing[];
-  below: number;
-  failedBelow: number;
-}
+  readonly parents: Int32Array;
+  /** Where in `children` those of a span begin and end. */
+  readonly childrenFrom: Int32Array;
+  readonly childrenTo: Int32Array;
+  readonly children: Int32Array;
+  readonly places: Uint8Array;
+  readonly below: Int32Array;
+  readonly failedBelow: Int32Array;
+  /** The place in `repeats`. */
+  readonly repeatOf: Int32Array;
 
-/** Most spans have no children, and a list for each would be a good part of the memory of a large trace. */
-const NO_CHILDREN: Growing[] = [];
+  readonly #made: Node[] = [];
+  #nodes: readonly Node[] | undefined;
+  #ranks: Int32Array | undefined;
 
-export function buildForest(spans: readonly Span[]): Forest {
-  const byId = new Map<string, Growing>();
-  for (const span of inOrder(spans)) {
-    if (byId.has(span.span_id)) continue;
-    byId.set(span.span_id, { id: span.span_id, span, place: 'child', parent: null, children: NO_CHILDREN, below: 0, failedBelow: 0 });
-  }
-  const tops: Growing[] = [];
-  for (const node of byId.values()) {
-    const wanted = node.span.parent_span_id;
-    const parent = wanted === null ? undefined : byId.get(wanted);
-    if (parent) {
-      node.parent = parent;
-      if (parent.children === NO_CHILDREN) parent.children = [node];
-      else parent.children.push(node);
-    } else {
-      node.place = wanted === null ? 'root' : 'orphan';
-      tops.push(node);
+  constructor(readonly columns: Columns) {
+    const { size } = columns;
+    this.parents = new Int32Array(size).fill(NOBODY);
+    this.childrenFrom = new Int32Array(size);
+    this.childrenTo = new Int32Array(size);
+    this.children = new Int32Array(size);
+    this.places = new Uint8Array(size);
+    this.below = new Int32Array(size);
+    this.failedBelow = new Int32Array(size);
+    this.repeatOf = new Int32Array(size).fill(NOBODY);
+    const order = new Int32Array(size);
+
+    this.#link();
+    const roots: Node[] = [];
+    const missing = new Map<string, { id: string; parentSpanId: string; children: Node[] }>();
+    let reached = 0;
+    for (let at = 0; at < size; at += 1) {
+      if (columns.again[at] || this.places[at] === CHILD) continue;
+      reached = this.#descend(at, order, reached);
+      if (this.places[at] === ROOT) {
+        roots.push(this.node(at));
+        continue;
+      }
+      const parentSpanId = columns.spanOf(at).parent_span_id ?? '';
+      const group = missing.get(parentSpanId);
+      if (group) group.children.push(this.node(at));
+      else missing.set(parentSpanId, { id: `missing-${parentSpanId}`, parentSpanId, children: [this.node(at)] });
     }
-  }
-
-  const roots: Node[] = [];
-  const missing = new Map<string, Missing>();
-  const nodes: Growing[] = [];
-  for (const top of tops) {
-    descend(top, nodes);
-    if (top.place === 'root') {
-      roots.push(top);
-      continue;
-    }
-    const parentSpanId = top.span.parent_span_id ?? '';
-    const group = missing.get(parentSpanId);
-    if (group) group.children.push(top);
-    else missing.set(parentSpanId, { id: `missing-${parentSpanId}`, parentSpanId, children: [top] });
-  }
-  // What is left hangs below loops.
-  if (nodes.length < byId.size) {
-    const reached = new Set(nodes);
-    for (const node of byId.values()) {
-      if (reached.has(node)) continue;
-      const first = nodes.length;
-      const cut = earliestOfLoop(node);
-      if (cut.parent) cut.parent.children = cut.parent.children.filter((child) => child !== cut);
-      Object.assign(cut, { place: 'loop', parent: null });
-      descend(cut, nodes);
-      roots.push(cut);
-      for (const each of nodes.slice(first)) reached.add(each);
-    }
-  }
-  return { roots, missing: [...missing.values()], byId, nodes, repeats: repeatsOf(nodes) };
-}
-
-/** By start, as the console answers them. */
-function inOrder(spans: readonly Span[]): readonly Span[] {
-  const isSorted = spans.every((span, at) => at === 0 || spans[at - 1]!.start_unix_nano <= span.start_unix_nano);
-  return isSorted ? spans : [...spans].sort((a, b) => a.start_unix_nano - b.start_unix_nano);
-}
-
-/** Appends `top` and all below it to `nodes`, depth first. */
-function descend(top: Growing, nodes: Growing[]): void {
-  const first = nodes.length;
-  const stack = [top];
-  for (let node = stack.pop(); node; node = stack.pop()) {
-    nodes.push(node);
-    for (let i = node.children.length - 1; i >= 0; i -= 1) stack.push(node.children[i]!);
-  }
-  // Children come after their parents, so that one pass from the end sums everything up.
-  for (let i = nodes.length - 1; i > first; i -= 1) {
-    const { parent, below, failedBelow, span } = nodes[i]!;
-    if (!parent) continue;
-    parent.below += below + 1;
-    parent.failedBelow += failedBelow + (span.status === 'error' ? 1 : 0);
-  }
-}
-
-/** Follows parents until one comes again, and gives the earliest of the circle. */
-function earliestOfLoop(from: Growing): Growing {
-  const parentOf = (node: Growing) => node.parent ?? node;
-  const seen = new Set<Growing>();
-  let onLoop = from;
-  while (!seen.has(onLoop)) {
-    seen.add(onLoop);
-    onLoop = parentOf(onLoop);
-  }
-  let earliest = onLoop;
-  for (let node = parentOf(onLoop); node !== onLoop; node = parentOf(node)) {
-    if (node.span.start_unix_nano < earliest.span.start_unix_nano) earliest = node;
-  }
-  return earliest;
-}
-
-function repeatsOf(nodes: readonly Node[]): Map<Node, Repeat> {
-  const repeats = new Map<Node, Repeat>();
-  for (const { children } of nodes) {
-    if (children.length < REPEATED) continue;
-    for (const named of groupBy(children, ({ span }) => span.name)) {
-      if (named.length < REPEATED) continue;
-      for (const same of groupBy(named, ({ span }) => `${span.service}\n${span.kind}`)) {
-        if (same.length < REPEATED) continue;
-        const repeat = { id: `repeat-${same[0]!.id}`, nodes: same };
-        for (const node of same) repeats.set(node, repeat);
+    // What is left hangs below loops.
+    if (reached < size - columns.again.reduce((sum, each) => sum + each, 0)) {
+      const isReached = new Uint8Array(size);
+      for (const at of order.subarray(0, reached)) isReached[at] = 1;
+      for (let at = 0; at < size; at += 1) {
+        if (columns.again[at] || isReached[at]) continue;
+        const first = reached;
+        const cut = this.#cutLoop(at);
+        reached = this.#descend(cut, order, reached);
+        roots.push(this.node(cut));
+        for (const each of order.subarray(first, reached)) isReached[each] = 1;
       }
     }
+    this.roots = roots;
+    this.missing = [...missing.values()];
+    this.order = order.subarray(0, reached);
+    this.repeats = this.#findRepeats();
+    this.failed = this.order.reduce((sum, at) => sum + columns.failed[at]!, 0);
   }
-  return repeats;
-}
 
-function groupBy(nodes: readonly Node[], key: (node: Node) => string): Iterable<Node[]> {
-  const groups = new Map<string, Node[]>();
-  for (const node of nodes) {
-    const of = key(node);
-    const group = groups.get(of);
-    if (group) group.push(node);
-    else groups.set(of, [node]);
+  get size(): number {
+    return this.order.length;
   }
-  return groups.values();
-}
 
-/** What was said during a span: a log line, or an error that was reported. */
-export interface Note {
-  readonly id: string;
-  readonly kind: 'log' | 'error';
-  readonly spanId: string;
-  readonly time: number;
-  readonly severity: 'error' | 'warn' | 'info' | 'debug';
-  readonly text: string;
-}
+  /** Every span once, depth first. */
+  get nodes(): readonly Node[] {
+    return (this.#nodes ??= Array.from(this.order, (at) => this.node(at)));
+  }
 
-/** A line of the waterfall: a span, a repetition of spans, the place of one that has not arrived, or what was said during a span. */
-export interface Row {
-  readonly id: string;
-  readonly depth: number;
-  /** Null for everything else. */
-  readonly node: Node | null;
-  readonly missing: Missing | null;
-  readonly repeat: Repeat | null;
-  readonly note: Note | null;
-  readonly hasChildren: boolean;
-  readonly collapsed: boolean;
-  /** One bit of text per indent: whether the guide of that ancestor goes on below this row. */
-  readonly guides: string;
-}
+  get(spanId: string): Node | undefined {
+    const at = this.columns.placeOf(spanId);
+    return at === NOBODY ? undefined : this.node(at);
+  }
 
-export interface Shown {
-  /** Subtrees that are closed. */
-  readonly closed: ReadonlySet<string>;
-  /** Repetitions that are open; they are closed unless asked for. */
-  readonly opened?: ReadonlySet<string>;
-  /** Notes to show, by the span that said them. */
-  readonly notes?: ReadonlyMap<string, readonly Note[]>;
-}
+  has(spanId: string): boolean {
+    return this.columns.placeOf(spanId) !== NOBODY;
+  }
 
-type Item = Node | Missing | Repeat;
-
-/** The lines that are shown. */
-export function rowsOf(forest: Forest, { closed, opened = NONE, notes }: Shown): Row[] {
-  const rows: Row[] = [];
-  const stack: { item: Item; depth: number; guides: string; last: boolean }[] = [];
-  const tops: (Node | Missing)[] = [...forest.roots, ...forest.missing];
-  for (let i = tops.length - 1; i >= 0; i -= 1) stack.push({ item: tops[i]!, depth: 0, guides: '', last: true });
-
-  for (let next = stack.pop(); next; next = stack.pop()) {
-    const { item, depth, guides, last } = next;
-    const node = 'span' in item ? item : null;
-    const missing = 'parentSpanId' in item ? item : null;
-    const repeat = 'nodes' in item ? item : null;
-    const collapsed = repeat ? !opened.has(repeat.id) : closed.has(item.id);
-    const children: readonly Item[] = repeat ? repeat.nodes : withRepeats((item as Node | Missing).children, forest);
-    rows.push({ id: item.id, depth, node, missing, repeat, note: null, hasChildren: children.length > 0, collapsed, guides: depth === 0 ? '' : guides + (last ? 'L' : 'T') });
-    // Deep guides would make the rows of a deep trace quadratic; past this depth they are not drawn anyway.
-    const inner = depth === 0 ? '' : guides.length < MAX_GUIDES ? guides + (last ? ' ' : 'I') : guides;
-    const said = node && notes?.get(node.id);
-    if (said) {
-      const below = children.length > 0 && !collapsed ? 'I' : ' ';
-      for (const note of said) rows.push({ id: note.id, depth: depth + 1, node: null, missing: null, repeat: null, note, hasChildren: false, collapsed: false, guides: inner + below });
+  /** Its place in `order`; -1 when there is no such span. */
+  rankOf(spanId: string): number {
+    const at = this.columns.placeOf(spanId);
+    if (at === NOBODY) return -1;
+    if (this.#ranks === undefined) {
+      const ranks = new Int32Array(this.columns.size);
+      this.order.forEach((each, rank) => (ranks[each] = rank));
+      this.#ranks = ranks;
     }
-    if (collapsed) continue;
-    for (let i = children.length - 1; i >= 0; i -= 1) {
-      stack.push({ item: children[i]!, depth: depth + 1, guides: inner, last: i === children.length - 1 });
+    return this.#ranks[at]!;
+  }
+
+  node(at: number): Node {
+    return (this.#made[at] ??= new Node(this, at));
+  }
+
+  /** Parents and children. Of a span that is there twice the second has no place. */
+  #link(): void {
+    const { columns, parents, childrenFrom, childrenTo, children, places } = this;
+    for (let at = 0; at < columns.size; at += 1) {
+      if (columns.again[at]) continue;
+      const parent = columns.parents[at]!;
+      if (parent < 0) places[at] = parent === NOBODY ? ROOT : ORPHAN;
+      else {
+        parents[at] = parent;
+        childrenTo[parent]! += 1;
+      }
+    }
+    // Counts become places: each span's children follow those of the span before.
+    let from = 0;
+    for (let at = 0; at < columns.size; at += 1) {
+      const count = childrenTo[at]!;
+      childrenFrom[at] = childrenTo[at] = from;
+      from += count;
+    }
+    for (let at = 0; at < columns.size; at += 1) {
+      const parent = parents[at]!;
+      if (parent === NOBODY) continue;
+      children[childrenTo[parent]!] = at;
+      childrenTo[parent]! += 1;
     }
   }
-  return rows;
-}
 
-const NONE: ReadonlySet<string> = new Set();
-
-/** A repetition stands in the place of its first span. */
-function withRepeats(children: readonly Node[], forest: Forest): readonly Item[] {
-  if (children.length < REPEATED) return children;
-  const items: Item[] = [];
-  for (const child of children) {
-    const repeat = forest.repeats.get(child);
-    if (!repeat) items.push(child);
-    else if (repeat.nodes[0] === child) items.push(repeat);
+  /** Writes `top` and all below it into `order` from `first` on, depth first; gives where it ended. */
+  #descend(top: number, order: Int32Array, first: number): number {
+    const { childrenFrom, childrenTo, children, parents, below, failedBelow, columns } = this;
+    const stack = [top];
+    let end = first;
+    for (let at = stack.pop(); at !== undefined; at = stack.pop()) {
+      order[end] = at;
+      end += 1;
+      for (let i = childrenTo[at]! - 1; i >= childrenFrom[at]!; i -= 1) stack.push(children[i]!);
+    }
+    // Children come after their parents, so that one pass from the end sums everything up.
+    for (let i = end - 1; i > first; i -= 1) {
+      const at = order[i]!;
+      const parent = parents[at]!;
+      below[parent]! += below[at]! + 1;
+      failedBelow[parent]! += failedBelow[at]! + columns.failed[at]!;
+    }
+    return end;
   }
-  return items;
+
+  /** Follows parents until one comes again, and makes the earliest of the circle a root. */
+  #cutLoop(from: number): number {
+    const { parents, columns, childrenFrom, childrenTo, children, places } = this;
+    const seen = new Set<number>();
+    let onLoop = from;
+    while (!seen.has(onLoop)) {
+      seen.add(onLoop);
+      onLoop = parents[onLoop]!;
+    }
+    let cut = onLoop;
+    for (let at = parents[onLoop]!; at !== onLoop; at = parents[at]!) {
+      if (columns.starts[at]! < columns.starts[cut]!) cut = at;
+    }
+    const parent = parents[cut]!;
+    const place = children.indexOf(cut, childrenFrom[parent]);
+    children.copyWithin(place, place + 1, childrenTo[parent]);
+    childrenTo[parent]! -= 1;
+    parents[cut] = NOBODY;
+    places[cut] = LOOP;
+    return cut;
+  }
+
+  #findRepeats(): Repeat[] {
+    const { childrenFrom, childrenTo, children, columns, repeatOf } = this;
+    const repeats: Repeat[] = [];
+    for (const at of this.order) {
+      if (childrenTo[at]! - childrenFrom[at]! < REPEATED) continue;
+      const groups = new Map<number, number[]>();
+      for (let i = childrenFrom[at]!; i < childrenTo[at]!; i += 1) {
+        const child = children[i]!;
+        const group = groups.get(columns.likeness[child]!);
+        if (group) group.push(child);
+        else groups.set(columns.likeness[child]!, [child]);
+      }
+      for (const same of groups.values()) {
+        if (same.length < REPEATED) continue;
+        for (const child of same) repeatOf[child] = repeats.length;
+        repeats.push(new Siblings(this, same));
+      }
+    }
+    return repeats;
+  }
 }
 
-/** Deeper rows are not indented further: there is no room for their names. */
-export const MAX_GUIDES = 24;
+/** Its nodes are made when it is looked at. */
+class Siblings implements Repeat {
+  #nodes: readonly Node[] | undefined;
+
+  constructor(
+    private readonly forest: Forest,
+    private readonly ats: readonly number[],
+  ) {}
+
+  get id(): string {
+    return `repeat-${this.forest.columns.idOf(this.first)}`;
+  }
+
+  get first(): number {
+    return this.ats[0]!;
+  }
+
+  get nodes(): readonly Node[] {
+    return (this.#nodes ??= this.ats.map((at) => this.forest.node(at)));
+  }
+}
 
 /** What has to be open for a span to be seen, from the inside out: subtrees, and repetitions. */
 export function ancestorsOf(forest: Forest, spanId: string): string[] {
   const ids: string[] = [];
-  let node = forest.byId.get(spanId) ?? null;
+  let node = forest.get(spanId) ?? null;
   for (let top = node; top; top = top.parent) {
-    const repeat = forest.repeats.get(top);
-    if (repeat) ids.push(repeat.id);
+    if (top.repeat) ids.push(top.repeat.id);
     if (top.parent) ids.push(top.parent.id);
     node = top;
   }

@@ -50,7 +50,7 @@ async function absent<T>(asked: Promise<readonly T[]>): Promise<readonly T[]> {
   try {
     return await asked;
   } catch (error) {
-    if (error instanceof ApiError && error.status === 404) return [];
+    if (error instanceof ApiError && (error.status === 404 || error.status === 501)) return [];
     throw error;
   }
 }

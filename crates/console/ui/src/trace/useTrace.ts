@@ -1,13 +1,8 @@
 import { useEffect, useState } from 'react';
 
-import { ApiError, getTrace, watchTraces } from '../shared/api';
-import type { Trace } from '../shared/shapes';
-
-export interface Loaded {
-  readonly trace: Trace;
-  /** Whether its spans carry attributes, events and links. */
-  readonly whole: boolean;
-}
+import { ApiError, watchTraces } from '../shared/api';
+import { load } from './load';
+import type { Loaded } from './load';
 
 /** A trace that grows while one looks at it. */
 export function useTrace(id: string): { loaded: Loaded | null; failure: ApiError | null } {
@@ -30,9 +25,9 @@ export function useTrace(id: string): { loaded: Loaded | null; failure: ApiError
       isStale = false;
       const began = performance.now();
       try {
-        const next = await getTrace(id, asked.signal);
-        if (next.trace.spans.length !== spans) setLoaded(next);
-        spans = next.trace.spans.length;
+        const next = await load(id, asked.signal);
+        if (next.columns.size !== spans) setLoaded(next);
+        spans = next.columns.size;
         setFailure(null);
       } catch (error) {
         if (!asked.signal.aborted) setFailure(error instanceof ApiError ? error : new ApiError(0, 'This trace cannot be shown', String(error)));

@@ -5,8 +5,9 @@ import { useKeys } from '../shared/keys';
 import { count, plural } from '../shared/format';
 import { setQuery } from '../shared/location';
 import { Icon } from '../shared/marks';
-import { find, groups } from './calls';
-import type { Found } from './calls';
+import { isNotHere, NotHere } from '../shared/NotHere';
+import { groups, list, map } from './calls';
+import type { Mapped } from './calls';
 import { Details } from './Details';
 import { both, stumble } from './model';
 import { Refine } from './Refine';
@@ -32,10 +33,19 @@ export function Overview({ address }: { address: string }) {
   const minutes = RANGES.find((each) => String(each.minutes) === query.get('minutes'))?.minutes ?? USUAL;
   const [live, setLive] = useState(true);
   const key = JSON.stringify([minutes, group, expression]);
-  const { answer, failure, isAsking } = useAsked(key, (signal) => find({ minutes, group, expression }, signal), live);
+  const wanted = { minutes, group, expression };
+  const listed = useAsked(key, async (signal) => ({ key, summaries: await list(wanted, signal) }), live);
+  const summaries = listed.answer?.summaries;
+  const traces = summaries?.TraceSummaries ?? [];
+  // The map of many traces takes longer than their list. With an expression it is that of the list.
+  const ofList = listed.answer?.key === key ? listed.answer.summaries : null;
+  const mapKey = expression ? `${key} ${ofList?.TraceSummaries.map(({ Id }) => Id).join() ?? ''}` : key;
+  const mapped = useAsked(mapKey, async (signal) => ({ mapKey, ...(await map(wanted, ofList, signal)) }), live && expression === '');
+  const shown = mapped.answer?.graph ? (mapped.answer as Mapped) : null;
+  const isMapOld = mapped.answer?.mapKey !== mapKey;
+  const failure = listed.failure ?? mapped.failure;
   const known = useAsked('groups', groups, false).answer ?? [];
-  const chosen = readChosen(query, answer);
-  const traces = answer?.summaries.TraceSummaries ?? [];
+  const chosen = readChosen(query, shown);
   const add = (more: string) => setQuery({ filter: both(expression, more) });
   const wrong = failure?.status === 400 ? failure : null;
 
@@ -52,6 +62,7 @@ export function Overview({ address }: { address: string }) {
     Escape: () => (chosen === null ? setQuery({ filter: null }) : setQuery({ node: null })),
   });
 
+  if (failure && isNotHere(failure)) return <NotHere view="X-Ray" failure={failure} />;
   return (
     <main className="xray">
       <div className="toolbar">
@@ -90,26 +101,32 @@ export function Overview({ address }: { address: string }) {
           {failure.title}. {failure.detail}
         </p>
       )}
-      <div className="xray-body" aria-busy={isAsking} data-stale={wrong !== null}>
+      <div className="xray-body" aria-busy={listed.isAsking} data-stale={wrong !== null}>
         <section className="xray-map" aria-label="Map">
           <header>
             <h2>Trace map</h2>
             <span className="soft">
-              {answer === null ? (isAsking ? 'being worked out …' : '') : answer.isOfListed ? `of the ${plural(traces.length, 'trace')} listed` : `of every trace in this time`}
+              {shown === null ? '' : mapWords(shown, traces.length)}
+              {isMapOld && shown !== null && wrong === null && <span className="waiting"> being worked out anew</span>}
             </span>
             <span className="spacer" />
             <Legend />
           </header>
           <div className="xray-map-row">
             <div className="xray-map-scroll">
-              {answer !== null && answer.graph.Services.length > 0 && <TraceMap graph={answer.graph} chosen={chosen} onChoose={(next) => setQuery({ node: written(next, answer) })} />}
-              {answer === null && wrong !== null && <Examples />}
-              {answer !== null && answer.graph.Services.length === 0 && <Nothing isFiltered={expression !== '' || group !== null} />}
+              {shown !== null && shown.graph.Services.length > 0 && <TraceMap graph={shown.graph} chosen={chosen} onChoose={(next) => setQuery({ node: written(next, shown) })} />}
+              {shown === null && wrong !== null && <Examples />}
+              {shown === null && failure === null && (
+                <p className="empty waiting" role="status">
+                  The map is being worked out
+                </p>
+              )}
+              {shown !== null && shown.graph.Services.length === 0 && <Nothing isFiltered={expression !== '' || group !== null} />}
             </div>
-            {answer !== null && chosen !== null && <Details graph={answer.graph} chosen={chosen} minutes={minutes} onFilter={add} onChoose={(next) => setQuery({ node: written(next, answer) })} />}
+            {shown !== null && chosen !== null && <Details graph={shown.graph} chosen={chosen} minutes={minutes} onFilter={add} onChoose={(next) => setQuery({ node: written(next, shown) })} />}
           </div>
         </section>
-        {traces.length > 0 && answer !== null && (
+        {traces.length > 0 && summaries !== undefined && (
           <div className="xray-traces">
             <aside className="xray-refine">
               <ResponseTimes traces={traces} onFilter={add} />
@@ -119,8 +136,8 @@ export function Overview({ address }: { address: string }) {
               <header>
                 <h2>Traces</h2>
                 <span className="soft">
-                  {answer.summaries.NextToken === undefined
-                    ? `${plural(traces.length, 'trace')}${expression || group ? ` of ${count(answer.summaries.TracesProcessedCount)} looked at` : ''}`
+                  {summaries.NextToken === undefined
+                    ? `${plural(traces.length, 'trace')}${expression || group ? ` of ${count(summaries.TracesProcessedCount)} looked at` : ''}`
                     : `the newest ${count(traces.length)} of those found`}
                 </span>
               </header>
@@ -213,6 +230,13 @@ function FilterField({ expression, wrong }: { expression: string; wrong: string 
   );
 }
 
+/** Of which traces the map is. */
+function mapWords({ graph, isOfListed }: Mapped, listed: number): string {
+  if (isOfListed) return `of the ${plural(listed, 'trace')} listed`;
+  const { IsPartial, TracesProcessedCount } = graph;
+  return IsPartial && TracesProcessedCount !== undefined ? `of the newest ${plural(TracesProcessedCount, 'trace')}: as many as could be looked at in time` : 'of every trace in this time';
+}
+
 function Legend() {
   return (
     <ul className="outcome-legend" aria-label="Colours">
@@ -266,7 +290,7 @@ function Nothing({ isFiltered }: { isFiltered: boolean }) {
 }
 
 /** Nodes are numbered anew with each answer: the address names them. */
-function readChosen(query: URLSearchParams, found: Found | null): Chosen {
+function readChosen(query: URLSearchParams, found: Mapped | null): Chosen {
   const [from, to] = (query.get('node') ?? '').split(' → ');
   if (!from || found === null) return null;
   const idOf = (key: string) => found.graph.Services.find((service) => nameOf(service) === key)?.ReferenceId;
@@ -277,7 +301,7 @@ function readChosen(query: URLSearchParams, found: Found | null): Chosen {
   return second === undefined ? null : { from: first, to: second };
 }
 
-function written(chosen: Chosen, { graph }: Found): string | null {
+function written(chosen: Chosen, { graph }: Mapped): string | null {
   if (chosen === null) return null;
   const key = (id: number) => {
     const service = graph.Services.find(({ ReferenceId }) => ReferenceId === id);

@@ -8,6 +8,7 @@ import { useKeys } from '../shared/keys';
 import { Link } from '../shared/Link';
 import { setQuery } from '../shared/location';
 import { Icon } from '../shared/marks';
+import { isNotHere, NotHere } from '../shared/NotHere';
 import { ROW_HEIGHT, useWindow } from '../trace/useWindow';
 import { getTrace, received } from './calls';
 import { outcome } from './model';
@@ -21,16 +22,17 @@ import type { Chosen } from './TraceMap';
 /** One trace as X-Ray has it: its map, its segments in time, and every document. */
 export function XrayTrace({ id, address }: { id: string; address: string }) {
   const xrayId = xrayTraceId(id);
-  const { answer, failure } = useAsked(xrayId, (signal) => getTrace(xrayId, signal), true);
+  const { answer, failure, isAsking } = useAsked(xrayId, (signal) => getTrace(xrayId, signal), true);
   const raw = useAsked(id, (signal) => received(id, signal), false).answer;
   const documents = useMemo(() => (answer ? documentsOf(answer.trace) : []), [answer]);
   useEffect(() => {
     document.title = `${xrayId} · X-Ray · Throughline`;
   }, [xrayId]);
 
+  if (failure && isNotHere(failure)) return <NotHere view="X-Ray" failure={failure} />;
   if (answer === null) {
     return (
-      <main className="note">
+      <main className="note" aria-busy={isAsking}>
         {failure ? (
           <>
             <h1>{failure.title}</h1>

@@ -4,37 +4,41 @@ import { ApiError } from '../shared/api';
 import { getJson, postJson } from '../shared/ask';
 import type { Graph, Group, Summaries, WholeTrace } from './model';
 
-export interface Range {
-  readonly from: number;
-  readonly to: number;
+/** What is asked for: a group's traces of some time; with an expression, those of them that it holds of. */
+export interface Wanted {
+  readonly minutes: number;
+  readonly group: string | null;
+  readonly expression: string;
 }
 
-export interface Found {
-  readonly summaries: Summaries;
+export interface Mapped {
   readonly graph: Graph;
   /** The graph is that of the traces in the list, not of all in the time. */
   readonly isOfListed: boolean;
-  readonly range: Range;
 }
 
-/** A group's traces; with an expression, those of them that it holds of. The map is X-Ray's service graph, which knows no expressions: with one it is the graph of the traces listed. */
-export async function find({ minutes, group, expression }: { minutes: number; group: string | null; expression: string }, signal: AbortSignal): Promise<Found> {
-  const to = Math.ceil(Date.now() / 1e3) + 1;
-  const range = { from: to - 60 * minutes, to };
-  const time = { StartTime: range.from, EndTime: range.to };
+export async function list({ minutes, group, expression }: Wanted, signal: AbortSignal): Promise<Summaries> {
   const inGroup = group === null ? '' : `group.name = "${group}"`;
   const whole = inGroup && expression ? `${inGroup} AND (${expression})` : inGroup || expression;
-  const list = postJson<Summaries>('/TraceSummaries', { ...time, ...(whole && { FilterExpression: whole }) }, signal);
-  if (!expression) {
-    const graph = postJson<Graph>('/ServiceGraph', { ...time, ...(group && { GroupName: group }) }, signal);
-    const [summaries, services] = await Promise.all([list, graph]);
-    return { summaries, graph: services, isOfListed: false, range };
+  try {
+    return await postJson<Summaries>('/TraceSummaries', { ...timesOf(minutes), ...(whole && { FilterExpression: whole }) }, signal);
+  } catch (error) {
+    // What the group adds stands before the expression; whoever typed the latter counts from its own beginning.
+    throw error instanceof ApiError ? new ApiError(error.status, error.title, shifted(error.detail, inGroup && expression ? inGroup.length + 6 : 0)) : error;
   }
-  // What the group adds stands before the expression; whoever typed the latter counts from its own beginning.
-  const summaries = await list.catch((error: unknown) => Promise.reject(error instanceof ApiError ? new ApiError(error.status, error.title, shifted(error.detail, inGroup ? inGroup.length + 6 : 0)) : error));
-  const TraceIds = summaries.TraceSummaries.map(({ Id }) => Id);
-  const graph = TraceIds.length === 0 ? { Services: [] } : await postJson<Graph>('/TraceGraph', { TraceIds }, signal);
-  return { summaries, graph, isOfListed: true, range };
+}
+
+/** X-Ray's service graph, which knows no expressions: with one it is the graph of the traces listed, and null until they are. */
+export async function map({ minutes, group, expression }: Wanted, listed: Summaries | null, signal: AbortSignal): Promise<Mapped | null> {
+  if (!expression) return { graph: await postJson<Graph>('/ServiceGraph', { ...timesOf(minutes), ...(group && { GroupName: group }) }, signal), isOfListed: false };
+  if (listed === null) return null;
+  const TraceIds = listed.TraceSummaries.map(({ Id }) => Id);
+  return { graph: TraceIds.length === 0 ? { Services: [] } : await postJson<Graph>('/TraceGraph', { TraceIds }, signal), isOfListed: true };
+}
+
+function timesOf(minutes: number) {
+  const to = Math.ceil(Date.now() / 1e3) + 1;
+  return { StartTime: to - 60 * minutes, EndTime: to };
 }
 
 function shifted(message: string, by: number): string {

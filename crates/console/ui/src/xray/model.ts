@@ -42,6 +42,9 @@ export interface Service {
 
 export interface Graph {
   readonly Services: readonly Service[];
+  /** Of a service graph: how many traces it is made of, and whether there were more than could be looked at in time. */
+  readonly TracesProcessedCount?: number;
+  readonly IsPartial?: boolean;
 }
 
 export interface ServiceId {
