@@ -135,7 +135,7 @@ class System:
 
     def trace(self, trace_id: str) -> list[dict]:
         try:
-            with urllib.request.urlopen(f"{self.console}/api/traces/{trace_id}?brief=true", timeout=30) as answer:
+            with urllib.request.urlopen(f"{self.console}/api/traces/{trace_id}", timeout=30) as answer:
                 return json.load(answer)["spans"]
         except urllib.error.HTTPError as error:
             if error.code == 404:
