@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 
-import { differs, merge, withAncestors } from '../src/compare/merge';
+import { differing, differs, merge, withAncestors } from '../src/compare/merge';
 import { forestOf, span, spans } from './spans';
 
 const forest = (text: string) => forestOf(spans(text));
@@ -43,4 +43,11 @@ test('only what differs, each with those above it', () => {
   const { pairs } = merge(forest('root 0 100; a of root 0 40; b of root 40 90; c of b 50 60'), forest('root 0 180; a of root 0 40; b of root 40 170; c of b 50 140!'));
   expect(withAncestors(pairs, (pair) => differs(pair, 10)).map(({ name }) => name)).toEqual(['root', 'b', 'c']);
   expect(withAncestors(pairs, () => false)).toEqual([]);
+});
+
+test('attributes that differ, of the span and of its process', () => {
+  const left = span('a', null, 0, 1, { attributes: { 'app.user_id': 'ana', same: [1], gone: true }, resource: { 'service.version': '1' } });
+  const right = span('a', null, 0, 1, { attributes: { 'app.user_id': 'bo', same: [1], new: 3 }, resource: { 'service.version': '2' } });
+  expect(differing(left, right).map(({ key, left: a, right: b }) => `${key} ${a} ${b}`)).toEqual(['app.user_id ana bo', 'gone true null', 'new null 3', 'service.version 1 2']);
+  expect(differing(left, left)).toEqual([]);
 });

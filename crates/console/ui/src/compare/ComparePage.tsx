@@ -1,4 +1,4 @@
-import { useEffect, useMemo } from 'react';
+import { Fragment, useEffect, useMemo } from 'react';
 
 import { useAsked, wordsOf } from '../shared/ask';
 import { hue } from '../shared/colours';
@@ -12,8 +12,8 @@ import type { Trace } from '../shared/shapes';
 import { load } from '../trace/load';
 import type { Loaded } from '../trace/load';
 import { Forest } from '../trace/tree';
-import { differs, merge, withAncestors } from './merge';
-import type { Pair, Side } from './merge';
+import { differing, differs, merge, withAncestors } from './merge';
+import type { Differing, Pair, Side } from './merge';
 
 import './compare.css';
 
@@ -38,7 +38,8 @@ export function ComparePage({ left, right, address }: { left: string; right: str
     },
     false,
   );
-  const isAll = new URL(address, location.origin).searchParams.get('all') === 'true';
+  const query = new URL(address, location.origin).searchParams;
+  const isAll = query.get('all') === 'true';
 
   useEffect(() => {
     document.title = 'Two traces · Throughline';
@@ -56,10 +57,10 @@ export function ComparePage({ left, right, address }: { left: string; right: str
       </main>
     );
   }
-  return <Comparison left={answer.left} right={answer.right} isAll={isAll} />;
+  return <Comparison left={answer.left} right={answer.right} isAll={isAll} opened={query.get('at')} />;
 }
 
-function Comparison({ left: before, right: after, isAll }: { left: Loaded; right: Loaded; isAll: boolean }) {
+function Comparison({ left: before, right: after, isAll, opened }: { left: Loaded; right: Loaded; isAll: boolean; opened: string | null }) {
   const [left, right] = [before.trace, after.trace];
   const forests = useMemo(() => [new Forest(before.columns), new Forest(after.columns)] as const, [before, after]);
   const { pairs, leftOut } = useMemo(() => merge(...forests), [forests]);
@@ -68,6 +69,14 @@ function Comparison({ left: before, right: after, isAll }: { left: Loaded; right
   // Noise stays small: a full bar is at least a tenth of the longer trace.
   const most = Math.max(longest / 10, ...pairs.map(({ difference }) => Math.abs(difference)));
   const origin = pairs.reduce<Pair | null>((found, pair) => (found === null || Math.abs(pair.own) > Math.abs(found.own) ? pair : found), null);
+  /** Of the first span of either side: of a loop that ran often, each of which differs, all would be too much. */
+  const attributesOf = useMemo(() => {
+    const of = ({ left: a, right: b }: Pair): readonly Differing[] => {
+      const [one, other] = [forests[0].get(a.id ?? '')?.span, forests[1].get(b.id ?? '')?.span];
+      return one && other ? differing(one, other) : [];
+    };
+    return new Map(shown.map((pair) => [pair, of(pair)]));
+  }, [forests, shown]);
   return (
     <main className="compare-page">
       <header className="compare-head">
@@ -106,27 +115,45 @@ function Comparison({ left: before, right: after, isAll }: { left: Loaded; right
             </tr>
           </thead>
           <tbody>
-            {shown.map((pair) => (
-              <tr key={pair.key} data-change={pair.left.spans === 0 ? 'added' : pair.right.spans === 0 ? 'removed' : pair.left.failed < pair.right.failed ? 'failed' : 'both'} data-origin={pair === origin}>
-                <td>
-                  <span className="compare-name" style={{ paddingLeft: Math.min(pair.depth, 24) * 16 }}>
-                    <i className={`dot ${hue(pair.station)}`} />
-                    <span className="soft">{pair.station}</span> <b>{pair.name}</b>
-                    {pair.left.spans === 0 && <em>only in B</em>}
-                    {pair.right.spans === 0 && <em>only in A</em>}
-                  </span>
-                </td>
-                <Cell side={pair.left} trace={left.trace_id} />
-                <Cell side={pair.right} trace={right.trace_id} />
-                <td className="compare-bars">
-                  <span className="compare-bar">
-                    <i data-slower={pair.difference > 0} style={{ width: `${(50 * Math.abs(pair.difference)) / most}%`, [pair.difference > 0 ? 'left' : 'right']: '50%' }} />
-                  </span>
-                  <b>{signed(pair.difference)}</b>
-                </td>
-                <td className="number">{Math.abs(pair.own) < longest / 1_000 ? '' : signed(pair.own)}</td>
-              </tr>
-            ))}
+            {shown.map((pair) => {
+              const attributes = attributesOf.get(pair) ?? [];
+              const isOpen = pair.left.id !== null && pair.left.id === opened;
+              return (
+                <Fragment key={pair.key}>
+                  <tr data-change={pair.left.spans === 0 ? 'added' : pair.right.spans === 0 ? 'removed' : pair.left.failed < pair.right.failed ? 'failed' : 'both'} data-origin={pair === origin}>
+                    <td>
+                      <span className="compare-name" style={{ paddingLeft: Math.min(pair.depth, 24) * 16 }}>
+                        <i className={`dot ${hue(pair.station)}`} />
+                        <span className="soft">{pair.station}</span> <b>{pair.name}</b>
+                        {pair.left.spans === 0 && <em>only in B</em>}
+                        {pair.right.spans === 0 && <em>only in A</em>}
+                        {attributes.length > 0 && (
+                          <button type="button" className="compare-attributes" aria-expanded={isOpen} title="What these spans say differently of themselves" onClick={() => setQuery({ at: isOpen ? null : pair.left.id })}>
+                            {plural(attributes.length, 'attribute')}
+                          </button>
+                        )}
+                      </span>
+                    </td>
+                    <Cell side={pair.left} trace={left.trace_id} />
+                    <Cell side={pair.right} trace={right.trace_id} />
+                    <td className="compare-bars">
+                      <span className="compare-bar">
+                        <i data-slower={pair.difference > 0} style={{ width: `${(50 * Math.abs(pair.difference)) / most}%`, [pair.difference > 0 ? 'left' : 'right']: '50%' }} />
+                      </span>
+                      <b>{signed(pair.difference)}</b>
+                    </td>
+                    <td className="number">{Math.abs(pair.own) < longest / 1_000 ? '' : signed(pair.own)}</td>
+                  </tr>
+                  {isOpen && (
+                    <tr className="compare-differing">
+                      <td colSpan={5}>
+                        <Attributes differing={attributes} />
+                      </td>
+                    </tr>
+                  )}
+                </Fragment>
+              );
+            })}
           </tbody>
         </table>
         {shown.length === 0 && <p className="empty">Nothing differs by more than {100 * LEAST_SHARE} % of the time.</p>}
@@ -151,6 +178,20 @@ function Head({ what, trace, forest }: { what: string; trace: Trace; forest: For
         {failed > 0 && <span className="bad"> {plural(failed, 'error')}</span>}
       </p>
     </section>
+  );
+}
+
+function Attributes({ differing: found }: { differing: readonly Differing[] }) {
+  return (
+    <dl>
+      {found.map(({ key, left, right }) => (
+        <div key={key}>
+          <dt>{key}</dt>
+          <dd data-side="left">{left ?? <em>none</em>}</dd>
+          <dd data-side="right">{right ?? <em>none</em>}</dd>
+        </div>
+      ))}
+    </dl>
   );
 }
 

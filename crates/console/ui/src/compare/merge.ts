@@ -1,6 +1,7 @@
 // Two traces as one tree. Pure.
 
-import { station } from '../trace/describe';
+import { station, valueText } from '../trace/describe';
+import type { Attributes, Span } from '../shared/shapes';
 import type { Forest, Node } from '../trace/tree';
 
 export interface Side {
@@ -109,4 +110,22 @@ export function withAncestors(pairs: readonly Pair[], isWanted: (pair: Pair) => 
     if (isWanted(pair)) for (let depth = 0; depth <= pair.depth; depth += 1) kept.add(above[depth]!);
   }
   return pairs.filter((pair) => kept.has(pair));
+}
+
+/** An attribute that is not the same in two spans; null where one does not have it. */
+export interface Differing {
+  readonly key: string;
+  readonly left: string | null;
+  readonly right: string | null;
+}
+
+/** What two spans say differently of themselves, and of the process that they are from. */
+export function differing(left: Span, right: Span): Differing[] {
+  return [...differingOf(left.attributes, right.attributes), ...differingOf(left.resource, right.resource)];
+}
+
+function differingOf(left: Attributes, right: Attributes): Differing[] {
+  const text = (of: Attributes, key: string) => (key in of ? valueText(of[key]!) : null);
+  const keys = [...new Set([...Object.keys(left), ...Object.keys(right)])].sort();
+  return keys.map((key) => ({ key, left: text(left, key), right: text(right, key) })).filter((each) => each.left !== each.right);
 }

@@ -63,7 +63,7 @@ export function HeatmapChart({ heatmap, frame, box, hover, onHover, onBox, onSca
             </span>
           </span>
         ) : (
-          <span className="soft">Drag a box to see what differs in it</span>
+          <span className="soft">Drag a box, or click a cell, to see what differs in it</span>
         )}
         <span className="spacer" />
         {onScale && (

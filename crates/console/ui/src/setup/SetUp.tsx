@@ -36,6 +36,13 @@ type Way = (typeof WAYS)[number]['id'];
 export function SetUp({ stats, first = 'otlp' }: { stats: Stats | 'gone' | null; first?: Way }) {
   const [way, setWay] = useState<Way>(first);
   const known = stats === 'gone' ? null : stats;
+  if (known?.store !== undefined) {
+    return (
+      <p>
+        This console only reads ClickHouse. Spans and logs get there from an OpenTelemetry Collector, by its <code>clickhouse</code> exporter.
+      </p>
+    );
+  }
   return (
     <div className="set-up">
       <div className="ways" role="tablist" aria-label="Ways in">

@@ -41,6 +41,15 @@ export function StatsStrip({ stats }: { stats: Stats | 'gone' | null }) {
     );
   }
   if (stats === null) return <footer className="stats" />;
+  if (stats.store !== undefined) {
+    return (
+      <footer className="stats">
+        <span>Reads ClickHouse, receives nothing</span>
+        <span className="spacer" />
+        <span title="What the table holds now">{plural(stats.spans, 'span')}</span>
+      </footer>
+    );
+  }
   const dropped = sum(stats.dropped);
   const refusedRequests = sum(stats.refused_requests);
   const ignored = sum(stats.ignored);

@@ -98,6 +98,8 @@ export interface Link {
 
 /** Counters since the console started, by the way in: spans, errors (`rollbar`), log events (`cloudwatch`). */
 export interface Stats {
+  /** Of a console that reads ClickHouse: then there is nothing here but `spans`. */
+  readonly store?: 'clickhouse';
   readonly since_unix_nano: UnixNano;
   readonly received: Readonly<Record<string, number>>;
   readonly stored: Readonly<Record<string, number>>;

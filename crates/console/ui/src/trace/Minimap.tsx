@@ -73,11 +73,24 @@ function paint(canvas: HTMLCanvasElement, { columns, failedBelow }: Forest, rows
   let filled = '';
   const { starts, durations, failed } = columns;
   const length = whole.to - whole.from;
+  const step = Math.min(tall, 6 * scale);
+  // Of a large trace hundreds of rows share a line of pixels: what its colour covers already is not drawn again.
+  let line = -1;
+  const covered = new Map<string, { from: number; to: number }>();
   rows.eachSpan((at, row) => {
     const isOrigin = failed[at] === 1 && failedBelow[at] === 0;
     const wanted = isOrigin ? alarm : colour(hueNumber(columns.stationOf(at)));
+    const from = ((starts[at]! - traceStart - whole.from) / length) * width;
+    const to = from + Math.max((durations[at]! / length) * width, scale);
+    const top = row * step;
+    if (step < 1) {
+      if (Math.floor(top) !== line) covered.clear();
+      line = Math.floor(top);
+      const before = covered.get(wanted);
+      if (before && from >= before.from && to <= before.to) return;
+      covered.set(wanted, before && from <= before.to && to >= before.from ? { from: Math.min(from, before.from), to: Math.max(to, before.to) } : { from, to });
+    }
     if (wanted !== filled) context.fillStyle = filled = wanted;
-    const left = (starts[at]! - traceStart - whole.from) / length;
-    context.fillRect(left * width, row * Math.min(tall, 6 * scale), Math.max((durations[at]! / length) * width, scale), thick);
+    context.fillRect(from, top, to - from, thick);
   });
 }

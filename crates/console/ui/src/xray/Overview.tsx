@@ -126,6 +126,11 @@ export function Overview({ address }: { address: string }) {
             {shown !== null && chosen !== null && <Details graph={shown.graph} chosen={chosen} minutes={minutes} onFilter={add} onChoose={(next) => setQuery({ node: written(next, shown) })} />}
           </div>
         </section>
+        {summaries === undefined && failure === null && (
+          <p className="empty waiting" role="status">
+            The traces are being looked at
+          </p>
+        )}
         {traces.length > 0 && summaries !== undefined && (
           <div className="xray-traces">
             <aside className="xray-refine">
