@@ -8,14 +8,14 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue};
 use opentelemetry_proto::tonic::resource::v1::Resource;
-use opentelemetry_proto::tonic::trace::v1::Span;
-use opentelemetry_proto::tonic::trace::v1::span;
+use opentelemetry_proto::tonic::trace::v1::{Span, Status, span};
 use prost::Message;
 use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 use xray::id::{SpanId, TraceId};
 
+use super::member::member;
 use super::normalise;
 use crate::store::{DocumentRow, attributes, sources};
 
@@ -118,6 +118,33 @@ struct OuterScope {
     records: Vec<Bytes>,
 }
 
+/// A span with its attributes left as bytes: [`member()`] reads them where they lie. Fields that are not kept are not here.
+#[derive(Clone, PartialEq, Message)]
+struct OuterSpan {
+    #[prost(bytes = "bytes", tag = "1")]
+    trace_id: Bytes,
+    #[prost(bytes = "bytes", tag = "2")]
+    span_id: Bytes,
+    #[prost(bytes = "bytes", tag = "4")]
+    parent_span_id: Bytes,
+    #[prost(string, tag = "5")]
+    name: String,
+    #[prost(int32, tag = "6")]
+    kind: i32,
+    #[prost(fixed64, tag = "7")]
+    start: u64,
+    #[prost(fixed64, tag = "8")]
+    end: u64,
+    #[prost(bytes = "bytes", repeated, tag = "9")]
+    attributes: Vec<Bytes>,
+    #[prost(message, repeated, tag = "11")]
+    events: Vec<span::Event>,
+    #[prost(message, repeated, tag = "13")]
+    links: Vec<span::Link>,
+    #[prost(message, optional, tag = "15")]
+    status: Option<Status>,
+}
+
 /// A metric is one of five kinds, each with its data points in field 1.
 #[derive(Clone, PartialEq, Message)]
 struct OuterMetric {
@@ -149,7 +176,12 @@ pub(crate) fn protobuf(body: Bytes) -> Result<Batch, DecodeError> {
             let OuterScope { scope, records } = OuterScope::decode(bytes)?;
             batch.enter(&resource, scope.as_ref());
             for bytes in records {
-                batch.add(Span::decode(bytes)?);
+                let span = OuterSpan::decode(bytes)?;
+                let members: Vec<_> =
+                    span.attributes.iter().map(|bytes| member(bytes)).collect::<Result<_, _>>()?;
+                let attributes =
+                    attributes::Attributes::new(members.iter().map(|(key, value)| (&**key, value)));
+                batch.add(&span, attributes);
             }
         }
     }
@@ -167,7 +199,11 @@ pub(crate) fn json(body: &[u8]) -> Result<Batch, DecodeError> {
             let scope = message::<InstrumentationScope>(&mut of_scope, "scope")?;
             batch.enter(&resource, scope.as_ref());
             for span in array(&mut of_scope, "spans")? {
-                batch.add(serde_json::from_value(span)?);
+                let span: Span = serde_json::from_value(span)?;
+                let attributes = attributes::Attributes::new(
+                    span.attributes.iter().map(|a| (a.key.as_str(), Attribute(a.value.as_ref()))),
+                );
+                batch.add(&span.into(), attributes);
             }
         }
     }
@@ -271,44 +307,61 @@ impl Batch {
         });
     }
 
-    fn add(&mut self, span: Span) {
-        let Some(trace_id) = span.trace_id.try_into().ok().and_then(TraceId::from_bytes) else {
+    fn add(&mut self, span: &OuterSpan, attributes: Option<attributes::Attributes>) {
+        let Some(trace_id) = (*span.trace_id).try_into().ok().and_then(TraceId::from_bytes) else {
             self.invalid_ids.trace += 1;
             return;
         };
-        let Some(span_id) = span.span_id.try_into().ok().and_then(SpanId::from_bytes) else {
+        let Some(span_id) = (*span.span_id).try_into().ok().and_then(SpanId::from_bytes) else {
             self.invalid_ids.span += 1;
             return;
         };
         // A root leaves its parent out, or sends zeros.
-        let parent_span_id = match <[u8; 8]>::try_from(span.parent_span_id) {
+        let parent_span_id = match <[u8; 8]>::try_from(&*span.parent_span_id) {
             Ok(bytes) => SpanId::from_bytes(bytes),
-            Err(bytes) if bytes.is_empty() => None,
+            Err(_) if span.parent_span_id.is_empty() => None,
             Err(_) => {
                 self.invalid_ids.parent += 1;
                 return;
             }
         };
-        let (start, end) = (nanos(span.start_time_unix_nano), nanos(span.end_time_unix_nano));
-        let status = span.status.unwrap_or_default();
+        let (start, end) = (nanos(span.start), nanos(span.end));
+        let status = span.status.as_ref();
         self.spans.push(SpanRow {
             origin: self.origins.len() - 1,
             trace_id,
             span_id,
             parent_span_id,
-            name: span.name,
+            name: span.name.clone(),
             kind: span.kind,
-            status: status.code,
-            status_message: Some(status.message).filter(|message| !message.is_empty()),
+            status: status.map_or(0, |status| status.code),
+            status_message: status.map(|status| status.message.clone()).filter(|message| !message.is_empty()),
             start,
             duration: (end - start).max(0),
-            attributes: attributes::Attributes::new(
-                span.attributes.iter().map(|a| (a.key.as_str(), Attribute(a.value.as_ref()))),
-            ),
+            attributes,
             events: some(&span.events, |events| to_json(&events.iter().map(Event::new).collect::<Vec<_>>())),
             links: some(&span.links, |links| to_json(&links.iter().map(Link::new).collect::<Vec<_>>())),
             sources: sources::OTLP,
         });
+    }
+}
+
+impl From<Span> for OuterSpan {
+    /// Without its attributes.
+    fn from(span: Span) -> Self {
+        Self {
+            trace_id: span.trace_id.into(),
+            span_id: span.span_id.into(),
+            parent_span_id: span.parent_span_id.into(),
+            name: span.name,
+            kind: span.kind,
+            start: span.start_time_unix_nano,
+            end: span.end_time_unix_nano,
+            attributes: Vec::new(),
+            events: span.events,
+            links: span.links,
+            status: span.status,
+        }
     }
 }
 
@@ -343,7 +396,7 @@ struct Link<'a> {
 
 struct Attributes<'a>(&'a [KeyValue]);
 
-struct Attribute<'a>(Option<&'a AnyValue>);
+pub(super) struct Attribute<'a>(pub(super) Option<&'a AnyValue>);
 
 impl<'a> Event<'a> {
     fn new(event: &'a span::Event) -> Self {
@@ -383,6 +436,11 @@ impl Serialize for Attributes<'_> {
     }
 }
 
+/// JSON has no NaN and no infinities; `f64`'s own spelling says which it was.
+pub(super) fn serialize_double<S: Serializer>(number: f64, serializer: S) -> Result<S::Ok, S::Error> {
+    if number.is_finite() { serializer.serialize_f64(number) } else { serializer.collect_str(&number) }
+}
+
 impl Serialize for Attribute<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.0.and_then(|value| value.value.as_ref()) {
@@ -390,9 +448,7 @@ impl Serialize for Attribute<'_> {
             Some(Any::StringValue(text)) => serializer.serialize_str(text),
             Some(Any::BoolValue(value)) => serializer.serialize_bool(*value),
             Some(Any::IntValue(number)) => serializer.serialize_i64(*number),
-            // JSON has no such numbers; `f64`'s own spelling says which it was.
-            Some(Any::DoubleValue(number)) if !number.is_finite() => serializer.collect_str(number),
-            Some(Any::DoubleValue(number)) => serializer.serialize_f64(*number),
+            Some(Any::DoubleValue(number)) => serialize_double(*number, serializer),
             Some(Any::ArrayValue(array)) => {
                 let mut sequence = serializer.serialize_seq(Some(array.values.len()))?;
                 for value in &array.values {

@@ -4,6 +4,7 @@ pub(crate) mod budget;
 pub(crate) mod decode;
 pub(crate) mod grpc;
 pub(crate) mod http;
+mod member;
 mod normalise;
 
 use std::sync::Arc;

@@ -28,9 +28,10 @@ pub(super) struct SpanCells {
     pub(super) kind: i32,
     pub(super) status: i32,
     pub(super) status_message: Option<String>,
-    /// JSON: values if there are `keys`, else an object.
+    /// JSON: values if there is a `shape`, else an object.
     pub(super) attributes: Option<String>,
-    pub(super) keys: Option<String>,
+    /// The row of `shapes` that the keys are in.
+    pub(super) shape: Option<i64>,
     pub(super) events: Option<String>,
     pub(super) links: Option<String>,
 }
@@ -86,9 +87,9 @@ pub(super) fn origin(service: &str, resource: &str, scope: &str) -> Cells {
     cells
 }
 
-/// Fills the row that was appended last.
-pub(super) fn set(table: &mut Table, span: &SpanCells, origin: &[(ColumnId, Code)]) {
-    let kind = match span.kind {
+/// Of a kind and a status.
+pub(super) fn common(kind: i32, status: i32) -> Cells {
+    let kind = match kind {
         1 => "internal",
         2 => "server",
         3 => "client",
@@ -96,20 +97,36 @@ pub(super) fn set(table: &mut Table, span: &SpanCells, origin: &[(ColumnId, Code
         5 => "consumer",
         _ => "unspecified",
     };
+    let mut cells = vec![
+        ("meta.signal_type".to_owned(), Value::from("trace")),
+        ("span.kind".to_owned(), Value::from(kind)),
+        ("type".to_owned(), Value::from(kind)),
+        ("status_code".to_owned(), Value::Int(status.into())),
+    ];
+    if status == 2 {
+        cells.push(("error".to_owned(), Value::Bool(true)));
+    }
+    cells
+}
+
+/// Fills the row that was appended last: `common` and `origin` are what it has of those, `keys` of its shape.
+pub(super) fn set(
+    table: &mut Table,
+    span: &SpanCells,
+    common: &[(ColumnId, Code)],
+    origin: &[(ColumnId, Code)],
+    keys: Option<&[String]>,
+) {
+    for (column, code) in common {
+        table.set(*column, *code);
+    }
     let mut put = |name: &str, value: ValueRef<'_>| {
         if let Some(column) = table.column(name) {
             let code = table.code(column, value);
             table.set(column, code);
         }
     };
-    put("meta.signal_type", ValueRef::Str("trace"));
     put("name", ValueRef::Str(&span.name));
-    put("span.kind", ValueRef::Str(kind));
-    put("type", ValueRef::Str(kind));
-    put("status_code", ValueRef::Int(span.status.into()));
-    if span.status == 2 {
-        put("error", ValueRef::Bool(true));
-    }
     if let Some(message) = span.status_message.as_deref().filter(|message| !message.is_empty()) {
         put("status_message", ValueRef::Str(message));
     }
@@ -137,10 +154,11 @@ pub(super) fn set(table: &mut Table, span: &SpanCells, origin: &[(ColumnId, Code
             table.set(column, code);
         }
     };
-    match (&span.keys, &span.attributes) {
+    match (keys, &span.attributes) {
         (Some(keys), Some(values)) => {
-            attributes::each(keys, values)
-                .for_each(|(key, value)| flatten_one(&key, value, FLATTEN_DEPTH, &mut put));
+            for (key, value) in keys.iter().zip(attributes::values(values)) {
+                flatten_one(key, value, FLATTEN_DEPTH, &mut put);
+            }
         }
         (None, Some(object)) => each(object, &mut put),
         (_, None) => {}
@@ -164,6 +182,7 @@ fn flatten_one(name: &str, value: &RawValue, depth: usize, put: &mut impl FnMut(
     let text = value.get();
     match text.as_bytes().first() {
         _ if name.is_empty() => {}
+        Some(b'"') if !text.contains('\\') => put(name, ValueRef::Str(cut(&text[1..text.len() - 1]))),
         Some(b'"') => {
             if let Ok(Text(text)) = serde_json::from_str(text) {
                 put(name, ValueRef::Str(cut(&text)));

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
 /// Two JSON arrays in the same order: the keys, and what belongs to them.
@@ -12,10 +12,6 @@ pub(crate) struct Attributes {
     pub(super) keys: String,
     pub(super) values: String,
 }
-
-/// Borrowed where nothing is escaped.
-#[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 impl Attributes {
     /// `None` when there are none.
@@ -36,11 +32,14 @@ pub(crate) fn object<'a>(keys: Option<&str>, stored: &'a str) -> Cow<'a, str> {
     keys.map_or(Cow::Borrowed(stored), |keys| Cow::Owned(join(keys, stored)))
 }
 
-/// The same, member by member, without the way round by an object.
-pub(crate) fn each<'a>(keys: &'a str, values: &'a str) -> impl Iterator<Item = (Cow<'a, str>, &'a RawValue)> {
-    let keys: Vec<Text<'a>> = serde_json::from_str(keys).unwrap_or_default();
-    let values: Vec<&'a RawValue> = serde_json::from_str(values).unwrap_or_default();
-    keys.into_iter().map(|Text(key)| key).zip(values)
+/// The same apart, without the way round by an object: what is in `keys`, which many spans have,
+pub(crate) fn keys(keys: &str) -> Vec<String> {
+    serde_json::from_str(keys).unwrap_or_default()
+}
+
+/// and what each has to them.
+pub(crate) fn values(values: &str) -> Vec<&RawValue> {
+    serde_json::from_str(values).unwrap_or_default()
 }
 
 fn array<T: Serialize>(items: impl Iterator<Item = T>) -> String {
@@ -80,8 +79,10 @@ mod tests {
             assert_eq!((attributes.keys.as_str(), attributes.values.as_str()), (keys, values));
             assert_eq!(attributes.to_object(), whole);
             assert_eq!(object(Some(keys), values), whole);
-            let members: Vec<_> =
-                each(keys, values).map(|(key, value)| (key.into_owned(), value.get().to_owned())).collect();
+            let members: Vec<_> = self::keys(keys)
+                .into_iter()
+                .zip(self::values(values).iter().map(|value| value.get().to_owned()))
+                .collect();
             let expect: Vec<_> =
                 pairs.iter().map(|(key, value)| ((*key).to_owned(), value.to_string())).collect();
             assert_eq!(members, expect);

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use rusqlite::{Transaction, params};
+use rusqlite::{CachedStatement, Transaction, params};
 
 use super::sources;
 use super::summary::Before;
@@ -29,6 +29,8 @@ pub(super) enum Inserted {
 #[derive(Default)]
 pub(super) struct Known {
     origins: HashMap<Origin, i64>,
+    /// The newest trace of each origin that had a span in this transaction.
+    last_traces: HashMap<i64, i64>,
     /// All of them, once one was asked for.
     shapes: Option<HashMap<String, i64>>,
 }
@@ -46,11 +48,9 @@ impl Known {
         origin: &Origin,
         trace: i64,
     ) -> rusqlite::Result<i64> {
-        if let Some(id) = self.origins.get(origin) {
-            transaction
-                .prepare_cached("UPDATE origins SET last_trace = ?2 WHERE id = ?1 AND last_trace < ?2")?
-                .execute([*id, trace])?;
-            return Ok(*id);
+        if let Some(id) = self.origins.get(origin).copied() {
+            self.is_of(id, trace);
+            return Ok(id);
         }
         let id = transaction
             .prepare_cached(
@@ -64,6 +64,22 @@ impl Known {
         }
         self.origins.insert(origin.clone(), id);
         Ok(id)
+    }
+
+    /// `trace` has a span of this origin, too.
+    pub(super) fn is_of(&mut self, origin: i64, trace: i64) {
+        let last = self.last_traces.entry(origin).or_insert(trace);
+        *last = trace.max(*last);
+    }
+
+    /// Before the transaction is committed.
+    pub(super) fn save(&mut self, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+        let mut save = transaction
+            .prepare_cached("UPDATE origins SET last_trace = ?2 WHERE id = ?1 AND last_trace < ?2")?;
+        for (id, trace) in self.last_traces.drain() {
+            save.execute([id, trace])?;
+        }
+        Ok(())
     }
 
     /// The columns `shape` and `attributes`.
@@ -102,39 +118,43 @@ impl Known {
     }
 }
 
+/// The statement of [`insert`], prepared once for a transaction.
+pub(super) fn prepare<'t>(transaction: &'t Transaction<'_>) -> rusqlite::Result<CachedStatement<'t>> {
+    transaction.prepare_cached(
+        "INSERT OR IGNORE INTO spans (trace, span_id, parent_span_id, origin, name, kind, status,
+             status_message, start, duration, attributes, events, links, sources, shape)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )
+}
+
 /// A span is one row whichever way it came. What OTLP brings wins, since a translation loses; of X-Ray's documents a
 /// complete one replaces one in progress, and the first complete one stays.
 pub(super) fn insert(
     transaction: &Transaction<'_>,
+    prepared: &mut CachedStatement<'_>,
     known: &mut Known,
     trace: i64,
     origin: i64,
     span: &SpanRow,
 ) -> rusqlite::Result<Inserted> {
     let (shape, attributes) = known.attributes(transaction, span)?;
-    let is_new = transaction
-        .prepare_cached(
-            "INSERT OR IGNORE INTO spans (trace, span_id, parent_span_id, origin, name, kind, status,
-                 status_message, start, duration, attributes, events, links, sources, shape)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        )?
-        .execute(params![
-            trace,
-            span.span_id.to_bytes(),
-            span.parent_span_id.map(xray::id::SpanId::to_bytes),
-            origin,
-            span.name,
-            span.kind,
-            span.status,
-            span.status_message,
-            span.start,
-            span.duration,
-            attributes,
-            span.events,
-            span.links,
-            span.sources,
-            shape,
-        ])?;
+    let is_new = prepared.execute(params![
+        trace,
+        span.span_id.to_bytes(),
+        span.parent_span_id.map(xray::id::SpanId::to_bytes),
+        origin,
+        span.name,
+        span.kind,
+        span.status,
+        span.status_message,
+        span.start,
+        span.duration,
+        attributes,
+        span.events,
+        span.links,
+        span.sources,
+        shape,
+    ])?;
     if is_new == 1 {
         return Ok(Inserted::New);
     }

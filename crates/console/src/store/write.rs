@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
-use super::insert::{Inserted, Known, insert};
+use super::insert::{Inserted, Known, insert, prepare};
 use super::prune::{Pruned, prune_oldest, sweep};
 use super::summary::TraceRow;
 use super::xray::{self as documents, DocumentOutcome};
@@ -229,6 +229,7 @@ impl Thread {
         let (mut new_traces, mut new_spans) = (0, 0);
         let mut replaced = Vec::new();
         let (mut outcomes, mut others) = (Vec::with_capacity(group.len()), Vec::new());
+        let mut prepared = prepare(&transaction)?;
         for request in group {
             let (batch, answer, share) = match request {
                 Request::Spans { batch, answer, share } => (batch, answer, share),
@@ -256,13 +257,18 @@ impl Thread {
                 let origin = &batch.origins[span.origin];
                 let origin_id = match origins[span.origin] {
                     Some((id, last_trace)) if last_trace >= trace.id => id,
-                    _ => {
+                    Some((id, _)) => {
+                        self.known.is_of(id, trace.id);
+                        origins[span.origin] = Some((id, trace.id));
+                        id
+                    }
+                    None => {
                         let id = self.known.origin(&transaction, origin, trace.id)?;
                         origins[span.origin] = Some((id, trace.id));
                         id
                     }
                 };
-                match insert(&transaction, &mut self.known, trace.id, origin_id, span)? {
+                match insert(&transaction, &mut prepared, &mut self.known, trace.id, origin_id, span)? {
                     Inserted::New => {
                         trace.add(span, &origin.service);
                         new_spans += 1;
@@ -283,14 +289,19 @@ impl Thread {
             })?;
             outcomes.push((outcome, answer, share));
         }
+        drop(prepared);
+        let is_waited = documents::is_waited(&transaction)?;
         for trace in traces.values_mut() {
-            let found = documents::find_services(&transaction, trace.id)?;
-            if !found.is_empty() {
-                replaced.extend(documents::rows(&transaction, trace.id)?);
+            if is_waited {
+                let found = documents::find_services(&transaction, trace.id)?;
+                if !found.is_empty() {
+                    replaced.extend(documents::rows(&transaction, trace.id)?);
+                }
+                trace.add_services(found);
             }
-            trace.add_services(found);
             trace.save(&transaction)?;
         }
+        self.known.save(&transaction)?;
         transaction.commit()?;
 
         self.changes.stored(replaced);

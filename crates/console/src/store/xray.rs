@@ -215,6 +215,13 @@ pub(super) fn insert(
     Ok(outcome)
 }
 
+/// Whether any subsegment waits for its segment.
+pub(super) fn is_waited(transaction: &Transaction<'_>) -> rusqlite::Result<bool> {
+    transaction
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM spans INDEXED BY spans_of_parent WHERE sources >= 8)")?
+        .query_row([], |row| row.get(0))
+}
+
 /// Gives subsegments that came before their segment the origin of their parent, generation after generation. Returns
 /// the services of the trace, if any changed.
 pub(super) fn find_services(transaction: &Transaction<'_>, trace: i64) -> rusqlite::Result<Vec<String>> {

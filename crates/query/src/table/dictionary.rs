@@ -1,5 +1,6 @@
 //! The distinct values of a column.
 
+use foldhash::fast::RandomState;
 use indexmap::IndexSet;
 
 use super::{Code, MISSING};
@@ -10,7 +11,7 @@ const BYTES_PER_VALUE: usize = 48;
 
 #[derive(Debug, Default)]
 pub struct Dictionary {
-    values: IndexSet<Value>,
+    values: IndexSet<Value, RandomState>,
     text_bytes: usize,
 }
 

@@ -7,6 +7,7 @@ mod segment;
 
 use std::collections::{HashSet, VecDeque};
 
+use foldhash::fast::RandomState;
 use indexmap::IndexMap;
 
 pub use dictionary::Dictionary;
@@ -36,7 +37,8 @@ pub struct ColumnId(pub(crate) usize);
 /// All rows.
 #[derive(Debug)]
 pub struct Table {
-    columns: IndexMap<Box<str>, Dictionary>,
+    /// Hashed with a random seed, as their values: names and values are strangers'.
+    columns: IndexMap<Box<str>, Dictionary, RandomState>,
     /// The last one is open.
     segments: VecDeque<Segment>,
     segment_rows: usize,
@@ -59,7 +61,7 @@ impl Table {
     /// With segments of other than [`SEGMENT_ROWS`] rows, at most as many: small ones let tests have many.
     pub fn with_segments(rows: usize, max_bytes: usize) -> Self {
         Self {
-            columns: IndexMap::new(),
+            columns: IndexMap::default(),
             segments: VecDeque::from([Segment::default()]),
             segment_rows: rows.clamp(1, SEGMENT_ROWS),
             max_bytes,

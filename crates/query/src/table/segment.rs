@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
+
 use super::{Code, ColumnId, MISSING};
 
 pub const SEGMENT_ROWS: usize = 1 << 16;
@@ -37,7 +39,7 @@ pub struct Segment {
     traces: Vec<u32>,
     trace_list: Vec<([u8; 16], i64)>,
     /// While it is open.
-    trace_places: HashMap<i64, u32>,
+    trace_places: HashMap<i64, u32, RandomState>,
     /// By [`ColumnId`].
     columns: Vec<Codes>,
     /// Empty while nothing is removed.
@@ -124,7 +126,7 @@ impl Segment {
 
     pub(super) fn seal(&mut self) {
         let rows = self.ids.len();
-        self.trace_places = HashMap::new();
+        self.trace_places = HashMap::default();
         for codes in &mut self.columns {
             if let Codes::Open(open) = codes {
                 open.resize(rows, MISSING);
