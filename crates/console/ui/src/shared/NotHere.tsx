@@ -11,10 +11,14 @@ export function NotHere({ view, failure }: { view: string; failure: ApiError }) 
   return (
     <main className="note">
       <h1>{view}: not on this console</h1>
-      <p role="status">{failure.detail || 'It keeps none of this.'}</p>
+      <p role="status">{sentence(failure.detail || 'it keeps none of this')}</p>
       <p>
         <Link to="/traces">Its traces</Link> · <Link to="/query">Ask about them</Link>
       </p>
     </main>
   );
+}
+
+function sentence(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}${text.endsWith('.') ? '' : '.'}`;
 }
