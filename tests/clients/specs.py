@@ -1,6 +1,6 @@
 """Random spans, and random queries with the SQL that answers them.
 
-SEED=n repeats a run, SPECS=n changes the number of queries.
+SEED=n repeats a run, SPECS=n changes the number of queries, SPANS=n that of spans.
 """
 
 import json
@@ -13,12 +13,17 @@ from support import CONSOLE
 
 SEED = int(os.environ.get("SEED", random.randrange(1 << 30)))
 SPECS = int(os.environ.get("SPECS", 500))
-SPANS = 3_000
+SPANS = int(os.environ.get("SPANS", 3_000))
 START = 1_600_000_000  # apart from what the other clients send; a script that has other spans sets another
 TRACES = 7 << 100
 RANGE = 1_200
 
 rng = random.Random(SEED)
+# What a span carries, and where it has it.
+KEYS = {
+    "http.route": "route", "app.user_id": "user_id", "städte.name": "city", "rows": "rows", "ratio": "ratio", "cached": "cached",
+    "db.system.name": "system", "db.namespace": "namespace",
+}
 KINDS = {"server": 2, "client": 3, "internal": 1}
 # Column of the query, column of the table, values to filter by.
 TEXTS = {
@@ -73,6 +78,9 @@ def make_spans():
                 "ratio": maybe(0.3, rng.randrange(-1000, 1000) / 1024),
                 "error": maybe(0.1, True),
                 "cached": maybe(0.5, rng.random() < 0.5),
+                "system": maybe(0.5, "postgresql") if kind == "client" else None,
+                "namespace": maybe(0.5, rng.choice(["users", "activities"])),
+                "exception": maybe(0.1, rng.choice(["Timeout", "Refused"])),
             }
         )
     return spans
@@ -86,7 +94,6 @@ def attribute(key, value):
 def send(spans):
     """In random order, so that spans come late."""
     rng.shuffle(spans)
-    keys = {"http.route": "route", "app.user_id": "user_id", "städte.name": "city", "rows": "rows", "ratio": "ratio", "cached": "cached"}
     for at in range(0, len(spans), 500):
         by_service = {}
         for span in spans[at : at + 500]:
@@ -100,7 +107,10 @@ def send(spans):
                     "startTimeUnixNano": str(span["time"]),
                     "endTimeUnixNano": str(span["time"] + span["duration"]),
                     "status": {"code": 2} if span["error"] else {},
-                    "attributes": [attribute(key, span[name]) for key, name in keys.items() if span[name] is not None],
+                    "attributes": [attribute(key, span[name]) for key, name in KEYS.items() if span[name] is not None],
+                    "events": [
+                        {"name": "exception", "timeUnixNano": str(span["time"]), "attributes": [attribute("exception.type", span["exception"])]}
+                    ] if span["exception"] else [],
                 }
             )
         body = {
@@ -286,6 +296,16 @@ def make_spec(number):
     return spec, {"start": start, "end": end, "where": where, "group": group, "columns": columns, "formula": formula, "order": order_sql, "having": having}
 
 
+def make_box(spec):
+    """Somewhere in the heatmap of a numeric column of a query."""
+    values = {name: values for name, (_, values) in NUMBERS.items()}
+    values.update({field["name"]: [-50, 0, 10, 100] for field in spec.get("calculated_fields", []) if field["name"] in FIELD_NUMBERS})
+    column = rng.choice(list(values))
+    low, high = sorted(rng.choices(values[column], k=2))
+    start, end = sorted(START + rng.random() * RANGE for _ in range(2))
+    return {"column": column, "min": low, "max": high, "start": start, "end": end}
+
+
 # -- asking and comparing --
 
 
@@ -295,8 +315,8 @@ def alike(ours, theirs):
     return math.isclose(ours, theirs, rel_tol=1e-9, abs_tol=1e-9)
 
 
-def ask(spec, console=CONSOLE):
-    request = urllib.request.Request(console + "/api/query", json.dumps(spec).encode(), {"content-type": "application/json"})
+def ask(spec, console=CONSOLE, path="/api/query"):
+    request = urllib.request.Request(console + path, json.dumps(spec).encode(), {"content-type": "application/json"})
     try:
         with urllib.request.urlopen(request) as answer:
             return json.load(answer)

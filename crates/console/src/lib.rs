@@ -61,8 +61,9 @@ pub struct Ports {
 /// Why a console does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
-    #[error("{variable}={listen}: {source}")]
-    Bind { variable: &'static str, listen: Listen, source: io::Error },
+    // Told here, so it is no source, which would be told once more.
+    #[error("{variable}={listen}: {error}")]
+    Bind { variable: &'static str, listen: Listen, error: io::Error },
     #[error("CONSOLE_DATA_DIR: {0}")]
     Store(String),
 }
@@ -122,7 +123,7 @@ impl Application {
 
         let in_bind = |variable, listen: &Listen| {
             let listen = listen.clone();
-            move |source| BuildError::Bind { variable, listen, source }
+            move |error| BuildError::Bind { variable, listen, error }
         };
         let ready = Ready::new().check("store", {
             let reader = api.reader();
@@ -187,10 +188,10 @@ impl Application {
 }
 
 fn bind(variable: &'static str, listen: &Listen) -> Result<TcpListener, BuildError> {
-    let listener = TcpListener::bind((listen.host(), listen.port())).map_err(|source| BuildError::Bind {
+    let listener = TcpListener::bind((listen.host(), listen.port())).map_err(|error| BuildError::Bind {
         variable,
         listen: listen.clone(),
-        source,
+        error,
     })?;
     Ok(listener)
 }
@@ -207,8 +208,7 @@ fn daemon_sockets(
     xray_api: &vendor_apis::xray::Api,
 ) -> Result<(UdpSocket, Server), BuildError> {
     let listen = &config.xray_daemon;
-    let in_bind =
-        |source| BuildError::Bind { variable: "CONSOLE_XRAY_DAEMON", listen: listen.clone(), source };
+    let in_bind = |error| BuildError::Bind { variable: "CONSOLE_XRAY_DAEMON", listen: listen.clone(), error };
     let settings = Settings { listen: listen.clone(), ..config.server.clone() };
     let mut tries = FREE_PORT_TRIES;
     loop {

@@ -1,5 +1,7 @@
 //! What differs: the spans inside a box of a heatmap against all others of the query, over every column.
 
+use std::ops::Range;
+
 use serde::Serialize;
 
 use crate::run::Options;
@@ -14,11 +16,11 @@ use crate::value::Value;
 /// Columns that are told, those that differ most.
 const MAX_COLUMNS: usize = 100;
 /// Values of a column that are told, those that differ most.
-const MAX_VALUES: usize = 12;
+pub(crate) const MAX_VALUES: usize = 12;
 /// A column of numbers with more distinct ones is compared by ranges.
-const MANY_NUMBERS: usize = 24;
+pub(crate) const MANY_NUMBERS: usize = 24;
 /// Ranges of equal share of the spans outside.
-const RANGES: usize = 10;
+pub(crate) const RANGES: usize = 10;
 
 /// A box: a column from `min` to `max`, both included, and a time from `start` to `end`, in unix seconds.
 #[derive(Clone, Debug)]
@@ -84,8 +86,7 @@ pub fn compare(
     let places = names.iter().map(|name| columns.find(name, String::new)).collect::<Result<Vec<_>, _>>()?;
 
     let (start, end) = (options.window.start_nano(), options.window.end_nano());
-    let nanos = |seconds: f64| (seconds * 1e9) as i64;
-    let (box_start, box_end) = (nanos(selection.start), nanos(selection.end));
+    let box_times = selection.times();
     let mut totals = [0_u64; 2];
     let mut counts: Vec<Counts> = vec![Vec::new(); names.len()];
     let mut numbers = Vec::new();
@@ -98,7 +99,7 @@ pub fn compare(
         // 0 outside, 1 inside, 2 neither.
         let sides: Vec<u8> = (0..segment.rows())
             .map(|row| {
-                let is_inside = (box_start..box_end).contains(&segment.times()[row])
+                let is_inside = box_times.contains(&segment.times()[row])
                     && (selection.min..=selection.max).contains(&numbers[row]);
                 if mask[row] { u8::from(is_inside) } else { 2 }
             })
@@ -125,10 +126,47 @@ pub fn compare(
         counts.resize(columns.code_count(*place).max(1), [0; 2]);
         difference(name, counts, totals, |code| columns.value(*place, code))
     });
-    let mut differences: Vec<_> = differences.collect();
-    differences.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.column.cmp(&b.column)));
-    differences.truncate(MAX_COLUMNS);
-    Ok(Difference { inside: totals[1], outside: totals[0], columns: differences })
+    Ok(Difference::new(totals, differences.collect()))
+}
+
+impl Box {
+    /// In nanoseconds.
+    pub(crate) fn times(&self) -> Range<i64> {
+        let nanos = |seconds: f64| (seconds * 1e9) as i64;
+        nanos(self.start)..nanos(self.end)
+    }
+}
+
+impl Difference {
+    /// `totals` are outside and inside.
+    pub(crate) fn new(totals: [u64; 2], mut columns: Vec<ColumnDifference>) -> Self {
+        columns.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.column.cmp(&b.column)));
+        columns.truncate(MAX_COLUMNS);
+        Self { inside: totals[1], outside: totals[0], columns }
+    }
+}
+
+impl ColumnDifference {
+    pub(crate) fn new(column: &str, mut values: Vec<ValueDifference>) -> Self {
+        let apart = |value: &ValueDifference| (value.inside - value.outside).abs();
+        let score = values.iter().map(apart).fold(0.0, f64::max);
+        values.sort_by(|a, b| apart(b).total_cmp(&apart(a)).then_with(|| a.value.cmp(&b.value)));
+        values.truncate(MAX_VALUES);
+        Self { column: column.to_owned(), score, values }
+    }
+}
+
+impl ValueDifference {
+    /// `counts` and `totals` are outside and inside.
+    pub(crate) fn new(
+        value: Option<Value>,
+        below: Option<Value>,
+        counts: [u64; 2],
+        totals: [u64; 2],
+    ) -> Self {
+        let share = |side: usize| counts[side] as f64 / totals[side].max(1) as f64;
+        Self { value, below, inside: share(1), outside: share(0) }
+    }
 }
 
 fn difference<'v>(
@@ -137,13 +175,7 @@ fn difference<'v>(
     totals: [u64; 2],
     value: impl Fn(Code) -> Option<&'v Value>,
 ) -> Option<ColumnDifference> {
-    let share = |count: u64, side: usize| count as f64 / totals[side].max(1) as f64;
-    let entry = |value: Option<Value>, below: Option<Value>, [outside, inside]: [u64; 2]| ValueDifference {
-        value,
-        below,
-        inside: share(inside, 1),
-        outside: share(outside, 0),
-    };
+    let entry = |value, below, counts| ValueDifference::new(value, below, counts, totals);
     let filled = || counts.iter().enumerate().skip(1).filter(|(_, [outside, inside])| outside + inside > 0);
     // A column that no row of either side has says nothing.
     filled().next()?;
@@ -159,11 +191,7 @@ fn difference<'v>(
     if missing != [0; 2] {
         values.push(entry(None, None, missing));
     }
-    let apart = |value: &ValueDifference| (value.inside - value.outside).abs();
-    let score = values.iter().map(apart).fold(0.0, f64::max);
-    values.sort_by(|a, b| apart(b).total_cmp(&apart(a)).then_with(|| a.value.cmp(&b.value)));
-    values.truncate(MAX_VALUES);
-    Some(ColumnDifference { column: name.to_owned(), score, values })
+    Some(ColumnDifference::new(name, values))
 }
 
 /// Ranges that hold about the same number of the spans outside; equal numbers stay together.

@@ -10,6 +10,9 @@ use crate::run::{Window, nearest_rank};
 use crate::table::{Code, MISSING, Segment, Table};
 use crate::value::{Value, ValueRef};
 
+/// In seconds: a caller may have begun so long before the one it calls.
+pub(crate) const CALLER_HEAD_START: u64 = 3_600;
+
 #[derive(Clone, Debug, Serialize)]
 pub struct ServiceMap {
     /// By name.
@@ -124,7 +127,7 @@ fn callers(table: &Table, window: &Window) -> HashMap<u64, Code, MixState> {
     let mut callers = HashMap::default();
     let Some((column, _)) = table.find("service.name") else { return callers };
     let mut services = Vec::new();
-    let early = window.earlier(3_600);
+    let early = window.earlier(CALLER_HEAD_START);
     for segment in table.segments() {
         let Some(mask) = window_mask(segment, early.start_nano(), window.end_nano()) else { continue };
         segment.codes(column, &mut services);

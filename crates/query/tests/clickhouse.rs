@@ -5,11 +5,15 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use query::clickhouse::{self, Error, Rows, TableName};
-use query::{Options, Spec, Window};
+use query::{Box, Options, Spec, Window};
 use serde_json::{Value, json};
 
-/// Every SELECT that the query asks, answered by one row of nothing; or why it asks none.
+/// Every SELECT that the query asks, and what differs in a box of it, each answered by one row of nothing; or why it asks none.
 fn asked(spec: &Value) -> Result<Vec<String>, String> {
+    asked_with_box(spec, "duration_ms")
+}
+
+fn asked_with_box(spec: &Value, column: &str) -> Result<Vec<String>, String> {
     let spec = Spec::parse(spec).unwrap();
     let asked = RefCell::new(Vec::new());
     let ask = async |sql: String| -> Result<Rows, String> {
@@ -18,7 +22,11 @@ fn asked(spec: &Value) -> Result<Vec<String>, String> {
     };
     let table = TableName::new("o`tel", "otel_traces");
     let options = Options::new(Window { start: 0, end: 60, granularity: 60 });
-    let answer = clickhouse::run(&table, &spec, &options, &ask);
+    let selection = Box { column: column.to_owned(), min: 0.0, max: 1.0, start: 0.0, end: 60.0 };
+    let answer = async {
+        clickhouse::run(&table, &spec, &options, &ask).await?;
+        clickhouse::compare(&table, &spec, &options, &selection, &ask).await
+    };
     // Nothing here waits.
     match pin!(answer).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(Ok(_)) => Ok(asked.take()),
@@ -59,12 +67,13 @@ fn texts_of_strangers_stay_texts() {
             ],
         })
     };
-    let harmless: Vec<_> = asked(&plain("")).unwrap().iter().map(|sql| code(sql)).collect();
+    let asked = |evil: &str| asked_with_box(&plain(evil), &format!("box{evil}")).unwrap();
+    let harmless: Vec<_> = asked("").iter().map(|sql| code(sql)).collect();
     assert!(!harmless.is_empty());
     for evil in
         ["'", "\\", "\\'", "'; DROP TABLE otel_traces; --", "`", "?", "\\\\' OR 1", "{x:String}", "\n--", "ä"]
     {
-        let found: Vec<_> = asked(&plain(evil)).unwrap().iter().map(|sql| code(sql)).collect();
+        let found: Vec<_> = asked(evil).iter().map(|sql| code(sql)).collect();
         assert_eq!(found, harmless, "{evil}");
     }
 }
@@ -83,6 +92,8 @@ fn what_does_not_run_there_is_refused_with_its_place() {
             "formulas[0].expression: ",
         ),
     ];
+    let problem = asked_with_box(&json!({}), "meta.network_ms").unwrap_err();
+    assert!(problem.starts_with("box.column: "), "{problem}");
     for (spec, place) in cases {
         let problem = asked(&spec).unwrap_err();
         assert!(problem.starts_with(place), "{problem}");

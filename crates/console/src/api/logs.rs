@@ -20,8 +20,8 @@ use super::{Api, set, unreadable};
 use crate::store::{LogFilter, Place, Reader, Text, Words};
 use crate::wire::Logs;
 
-const DEFAULT_LIMIT: usize = 100;
-const MAX_LIMIT: usize = 1_000;
+pub(crate) const DEFAULT_LIMIT: usize = 100;
+pub(crate) const MAX_LIMIT: usize = 1_000;
 /// Between two events of a live stream, as in `stream`.
 const PACE: Duration = Duration::from_millis(250);
 /// Log events in one of those. With more the reader is told that some are left out.
@@ -32,16 +32,16 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 const MAX_TEXT: usize = 1_024;
 
 #[derive(Deserialize)]
-pub(super) struct ListQuery {
-    before: Option<String>,
-    limit: Option<usize>,
+pub(crate) struct ListQuery {
+    pub(crate) before: Option<String>,
+    pub(crate) limit: Option<usize>,
     #[serde(flatten)]
-    filter: FilterQuery,
+    pub(crate) filter: FilterQuery,
 }
 
 /// The choices of the list and of the live stream.
 #[derive(Deserialize)]
-pub(super) struct FilterQuery {
+pub(crate) struct FilterQuery {
     q: Option<String>,
     group: Option<String>,
     stream: Option<String>,
@@ -54,7 +54,7 @@ pub(super) struct FilterQuery {
 }
 
 impl FilterQuery {
-    fn parse(self) -> Result<LogFilter, Problem> {
+    pub(crate) fn parse(self) -> Result<LogFilter, Problem> {
         let time = |name: &str, text: Option<String>| {
             let bad = |_| Problem::bad_request(format!("{name} must be nanoseconds since 1970"));
             set(text).map(|text| text.parse().map_err(bad)).transpose()

@@ -4,7 +4,7 @@ pub(crate) mod access;
 mod errors;
 mod jaeger;
 mod laboratory;
-mod logs;
+pub(crate) mod logs;
 pub(crate) mod queries;
 pub(crate) mod query;
 mod stream;
@@ -259,7 +259,7 @@ async fn no_such_route() -> Problem {
 }
 
 /// An empty value is no choice, as forms send it.
-fn set(value: Option<String>) -> Option<String> {
+pub(crate) fn set(value: Option<String>) -> Option<String> {
     value.filter(|text| !text.is_empty())
 }
 

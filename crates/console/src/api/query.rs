@@ -55,7 +55,7 @@ pub(crate) struct Answered {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct CompareBody {
+pub(crate) struct CompareBody {
     dataset: Option<String>,
     query: Value,
     r#box: BoxBody,
@@ -92,9 +92,39 @@ impl ValuesQuery {
 }
 
 #[derive(Deserialize)]
-pub(super) struct MapQuery {
+pub(crate) struct MapQuery {
     start: Option<u64>,
     end: Option<u64>,
+}
+
+impl CompareBody {
+    pub(crate) fn parse(self) -> Result<(Spec, Options, query::Box), Problem> {
+        let Self { dataset, query, r#box } = self;
+        let spec = Spec::parse(&query).map_err(|error| {
+            let path =
+                if error.path.is_empty() { "query".to_owned() } else { format!("query.{}", error.path) };
+            invalid(SpecError { path, ..error })
+        })?;
+        let BoxBody { column, min, max, start, end } = r#box;
+        let options = Options { dataset, ..Options::new(Window::of(&spec, now_seconds())) };
+        Ok((spec, options, query::Box { column, min, max, start, end }))
+    }
+}
+
+impl MapQuery {
+    pub(crate) fn window(self) -> Result<Window, Problem> {
+        let end = self.end.unwrap_or_else(now_seconds);
+        map_window(self.start.unwrap_or(end.saturating_sub(DEFAULT_RANGE)), end)
+    }
+}
+
+/// Unix seconds.
+fn map_window(start: u64, end: u64) -> Result<Window, Problem> {
+    if start > end {
+        return Err(Problem::bad_request("start: is after end"));
+    }
+    let spec = Spec::parse(&json!({ "start_time": start, "end_time": end })).map_err(invalid)?;
+    Ok(Window::of(&spec, end))
 }
 
 impl Asked {
@@ -129,11 +159,7 @@ impl Asked {
 
     /// Unix seconds.
     pub(super) async fn service_map(&self, start: u64, end: u64) -> Result<ServiceMap, Problem> {
-        if start > end {
-            return Err(Problem::bad_request("start: is after end"));
-        }
-        let spec = Spec::parse(&json!({ "start_time": start, "end_time": end })).map_err(invalid)?;
-        let window = Window::of(&spec, end);
+        let window = map_window(start, end)?;
         self.ask(move |table| query::service_map(table, &window)).await
     }
 }
@@ -207,14 +233,7 @@ pub(super) async fn run(api: Data<Api>, body: Json<Value>) -> Result<Json<Answer
 }
 
 pub(super) async fn compare(api: Data<Api>, body: Json<CompareBody>) -> Result<Json<Difference>, Problem> {
-    let CompareBody { dataset, query, r#box } = body.into_inner();
-    let spec = Spec::parse(&query).map_err(|error| {
-        let path = if error.path.is_empty() { "query".to_owned() } else { format!("query.{}", error.path) };
-        invalid(SpecError { path, ..error })
-    })?;
-    let BoxBody { column, min, max, start, end } = r#box;
-    let selection = query::Box { column, min, max, start, end };
-    let options = Options { dataset, ..Options::new(Window::of(&spec, now_seconds())) };
+    let (spec, options, selection) = body.into_inner().parse()?;
     let difference = api.asked.ask(move |table| query::compare(table, &spec, &options, &selection));
     Ok(Json(difference.await?.map_err(invalid)?))
 }
@@ -244,8 +263,6 @@ pub(super) async fn datasets(api: Data<Api>) -> Result<Json<Value>, Problem> {
 }
 
 pub(super) async fn service_map(api: Data<Api>, query: Query<MapQuery>) -> Result<Json<ServiceMap>, Problem> {
-    let MapQuery { start, end } = query.into_inner();
-    let end = end.unwrap_or_else(now_seconds);
-    let start = start.unwrap_or(end.saturating_sub(DEFAULT_RANGE));
-    Ok(Json(api.asked.service_map(start, end).await?))
+    let window = query.into_inner().window()?;
+    Ok(Json(api.asked.ask(move |table| query::service_map(table, &window)).await?))
 }

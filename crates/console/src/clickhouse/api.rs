@@ -7,20 +7,24 @@ use actix_web::http::header::{CACHE_CONTROL, CROSS_ORIGIN_RESOURCE_POLICY, X_CON
 use actix_web::middleware::{DefaultHeaders, from_fn};
 use actix_web::web::{self, Data, Json, Path, Query, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
-use query::Window;
-use query::clickhouse::{self, Error};
+use query::clickhouse::{self, Error, TableName};
+use query::{Difference, ServiceMap, Window};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use service::Problem;
 
 use super::Reader;
-use super::store::AskError;
+use super::logs;
+use super::store::{AskError, Store};
 use super::traces::{self, List};
-use crate::api::query::{Answered, ColumnsQuery, Question, ValuesQuery, invalid, now_seconds};
+use crate::api::logs::ListQuery as LogsQuery;
+use crate::api::query::{
+    Answered, ColumnsQuery, CompareBody, MapQuery, Question, ValuesQuery, invalid, now_seconds,
+};
 use crate::api::traces::{FilterQuery, parse_span_id, parse_trace_id};
 use crate::api::{Access, access, queries, ui};
 use crate::export::otlp;
-use crate::wire::{Span, Trace, Traces};
+use crate::wire::{Logs, Span, Trace, Traces};
 
 const DEFAULT_LIMIT: usize = 50;
 const MAX_LIMIT: usize = 1_000;
@@ -45,6 +49,7 @@ pub(super) fn routes(app: &mut ServiceConfig, reader: Reader, access: Access) {
             )
             .app_data(Data::new(access))
             .route("/api/query", web::post().to(run))
+            .route("/api/query/compare", web::post().to(compare))
             .route("/api/columns", web::get().to(columns))
             .route("/api/columns/values", web::get().to(values))
             .route("/api/datasets", web::get().to(datasets))
@@ -54,6 +59,10 @@ pub(super) fn routes(app: &mut ServiceConfig, reader: Reader, access: Access) {
             .route("/api/traces/{trace_id}", web::get().to(show))
             .route("/api/traces/{trace_id}/otlp", web::get().to(as_otlp))
             .route("/api/traces/{trace_id}/spans/{span_id}", web::get().to(show_span))
+            .route("/api/service-map", web::get().to(service_map))
+            .route("/api/logs", web::get().to(list_logs))
+            .route("/api/stats", web::get().to(stats))
+            .route("/api/errors{rest:.*}", web::to(no_errors))
             .route("/api/{rest:.*}", web::to(not_here))
             .default_service(web::get().to(file)),
     );
@@ -74,6 +83,22 @@ async fn run(reader: Data<Reader>, body: Json<Value>) -> Result<Json<Answered>, 
     };
     let elapsed_ms = (started.elapsed().as_micros() as f64) / 1e3;
     Ok(Json(Answered { answer, compare, elapsed_ms, behind: 0 }))
+}
+
+async fn compare(reader: Data<Reader>, body: Json<CompareBody>) -> Result<Json<Difference>, Problem> {
+    let (spec, options, selection) = body.into_inner().parse()?;
+    let store = &reader.store;
+    let ask = async |sql| store.ask(sql).await;
+    let difference = clickhouse::compare(&store.table, &spec, &options, &selection, &ask);
+    Ok(Json(difference.await.map_err(problem)?))
+}
+
+async fn service_map(reader: Data<Reader>, query: Query<MapQuery>) -> Result<Json<ServiceMap>, Problem> {
+    let window = query.into_inner().window()?;
+    let store = &reader.store;
+    let ask = async |sql| store.ask(sql).await;
+    let map = clickhouse::service_map(&store.table, &window, &ask);
+    Ok(Json(map.await.map_err(problem)?))
 }
 
 async fn columns(reader: Data<Reader>, query: Query<ColumnsQuery>) -> Result<Json<Value>, Problem> {
@@ -136,9 +161,54 @@ async fn show_span(reader: Data<Reader>, ids: Path<(String, String)>) -> Result<
     span.map(Json).ok_or_else(|| Problem::not_found("the table has no such span"))
 }
 
+async fn list_logs(reader: Data<Reader>, query: Query<LogsQuery>) -> Result<Json<Logs>, Problem> {
+    let list = logs::List::parse(query.into_inner())?;
+    let store = &reader.store;
+    let page = logs::list(store, &list).await;
+    page.map(Json).map_err(|error| if error.is_no_table() { no_logs(store) } else { refused(error) })
+}
+
+/// What the tables hold. Nothing is received here, so that there is nothing to count of that; and traces are not counted,
+/// since that reads the whole table.
+async fn stats(reader: Data<Reader>) -> Result<Json<Value>, Problem> {
+    let store = &reader.store;
+    let count = async |table: &TableName| {
+        let rows = store.ask(format!("SELECT toFloat64(count()) FROM {table}")).await?;
+        Ok::<_, AskError>(rows.first().and_then(|row| row.first()?.as_f64()).map(|count| count as u64))
+    };
+    let spans = count(&store.table).await.map_err(refused)?;
+    let log_events = match count(&store.logs).await {
+        Err(error) if error.is_no_table() => None,
+        counted => counted.map_err(refused)?,
+    };
+    Ok(Json(json!({
+        "store": "clickhouse", "spans": spans, "log_events": log_events,
+        "received": null, "stored": null, "duplicates": null, "dropped": null, "refused": null, "refused_requests": null,
+        "ignored": null, "pruned": null, "traces": null, "errors": null, "occurrences": null, "bytes": null, "max_bytes": null,
+        "otlp_http": null, "otlp_grpc": null, "xray_daemon": null, "forward": [],
+    })))
+}
+
+fn no_logs(store: &Store) -> Problem {
+    not_implemented(format!(
+        "there is no table {}: the Collector's exporter makes it with its first log line",
+        store.logs
+    ))
+}
+
+/// Who fails is told by Rollbar's items here, not by spans.
+async fn no_errors() -> Problem {
+    not_implemented(
+        "errors are grouped from Rollbar's items, which ClickHouse does not hold; failed spans are found by a query, or with /api/traces?error=true",
+    )
+}
+
 /// What is of this machine's store alone.
 async fn not_here(request: HttpRequest) -> Problem {
-    let detail = format!("{} is not there on a console that reads ClickHouse", request.path());
+    not_implemented(format!("{} is not there on a console that reads ClickHouse", request.path()))
+}
+
+pub(super) fn not_implemented(detail: impl Into<String>) -> Problem {
     Problem::new(StatusCode::NOT_IMPLEMENTED, "not-implemented", detail)
 }
 

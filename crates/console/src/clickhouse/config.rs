@@ -4,8 +4,9 @@ use env::{ConfigError, Env};
 use url::Url;
 
 const EXAMPLE: &str = "clickhouse://reader:word@clickhouse:8123/otel?table=otel_traces";
-/// The Collector's exporter's own default.
+/// The Collector's exporter's own defaults.
 const DEFAULT_TABLE: &str = "otel_traces";
+const DEFAULT_LOGS: &str = "otel_logs";
 /// ClickHouse's HTTP interface, plain and by TLS.
 const PORTS: [u16; 2] = [8123, 8443];
 
@@ -17,7 +18,7 @@ pub struct Config {
     pub store: Address,
 }
 
-/// `clickhouse://[user:password@]host[:port]/database[?table=otel_traces&secure=true]`
+/// `clickhouse://[user:password@]host[:port]/database[?table=otel_traces&logs=otel_logs&secure=true]`
 #[derive(Clone)]
 pub struct Address {
     /// Of the HTTP interface, without user and password.
@@ -26,6 +27,8 @@ pub struct Address {
     pub password: Option<String>,
     pub database: String,
     pub table: String,
+    /// The table of logs, which may not be there.
+    pub logs: String,
 }
 
 impl Config {
@@ -63,13 +66,14 @@ impl Address {
         if database.is_empty() {
             return Err("names no database");
         }
-        let (mut table, mut secure) = (DEFAULT_TABLE.to_owned(), false);
+        let (mut table, mut logs, mut secure) = (DEFAULT_TABLE.to_owned(), DEFAULT_LOGS.to_owned(), false);
         for (name, value) in url.query_pairs() {
             match (&*name, &*value) {
                 ("table", value) if !value.is_empty() => value.clone_into(&mut table),
+                ("logs", value) if !value.is_empty() => value.clone_into(&mut logs),
                 ("secure", "true") => secure = true,
                 ("secure", "false") => secure = false,
-                _ => return Err("may have ?table=NAME and secure=true, nothing else"),
+                _ => return Err("may have ?table=NAME, logs=NAME and secure=true, nothing else"),
             }
         }
         let scheme = if secure { "https" } else { "http" };
@@ -81,6 +85,7 @@ impl Address {
             password: url.password().map(decoded).transpose()?,
             database,
             table,
+            logs,
         })
     }
 }
@@ -106,6 +111,7 @@ mod tests {
         assert_eq!((address.user.as_deref(), address.password.as_deref()), (Some("reader"), Some("p@ss")));
         let plain = Address::parse("clickhouse://db/otel").unwrap();
         assert_eq!((plain.url.as_str(), plain.table.as_str()), ("http://db:8123", "otel_traces"));
+        assert_eq!(Address::parse("clickhouse://db/otel?logs=lines").unwrap().logs, "lines");
         for wrong in ["db", "http://db/otel", "clickhouse://db", "clickhouse://db/otel?tabel=x"] {
             assert!(Address::parse(wrong).is_err(), "{wrong}");
         }

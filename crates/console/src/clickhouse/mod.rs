@@ -3,6 +3,7 @@
 
 mod api;
 mod config;
+mod logs;
 mod store;
 mod traces;
 
@@ -50,10 +51,10 @@ impl Application {
         let server = Server::bind(&console.server, Tracing::Off, ready, move |app| {
             api::routes(app, reader.clone(), access.clone());
         })
-        .map_err(|source| BuildError::Bind {
+        .map_err(|error| BuildError::Bind {
             variable: "LISTEN",
             listen: console.server.listen.clone(),
-            source,
+            error,
         })?;
         Ok(Self { server })
     }

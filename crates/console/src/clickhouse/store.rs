@@ -22,6 +22,7 @@ const MAX_BYTES: usize = 256 << 20;
 pub(super) struct Store {
     client: Client,
     pub(super) table: TableName,
+    pub(super) logs: TableName,
     turns: Arc<Semaphore>,
 }
 
@@ -50,7 +51,8 @@ impl Store {
             client = client.with_password(password);
         }
         let table = TableName::new(&address.database, &address.table);
-        Self { client, table, turns: Arc::new(Semaphore::new(MAX_AT_ONCE)) }
+        let logs = TableName::new(&address.database, &address.logs);
+        Self { client, table, logs, turns: Arc::new(Semaphore::new(MAX_AT_ONCE)) }
     }
 
     /// Runs one SELECT.
@@ -76,6 +78,13 @@ impl Store {
     /// Whether the table is there and may be read.
     pub(super) async fn ping(&self) -> Result<(), AskError> {
         self.ask(format!("SELECT Timestamp FROM {} LIMIT 0", self.table)).await.map(|_| ())
+    }
+}
+
+impl AskError {
+    /// `UNKNOWN_TABLE`.
+    pub(super) fn is_no_table(&self) -> bool {
+        matches!(self, Self::Refused(message) if message.contains("Code: 60."))
     }
 }
 

@@ -166,12 +166,12 @@ fn read_span(row: &[Value]) -> Span {
 }
 
 /// The table's texts as what they read as.
-fn attributes(map: Option<&Value>) -> Map<String, Value> {
+pub(super) fn attributes(map: Option<&Value>) -> Map<String, Value> {
     let entries = map.and_then(Value::as_object).into_iter().flatten();
     entries.map(|(key, value)| (key.clone(), json!(read(value.as_str().unwrap_or_default())))).collect()
 }
 
-fn text(row: &[Value], place: usize) -> String {
+pub(super) fn text(row: &[Value], place: usize) -> String {
     row.get(place).and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
@@ -180,6 +180,6 @@ fn texts(row: &[Value], place: usize) -> Vec<String> {
     list.filter_map(|text| text.as_str().map(str::to_owned)).collect()
 }
 
-fn nanos(row: &[Value], place: usize) -> i64 {
+pub(super) fn nanos(row: &[Value], place: usize) -> i64 {
     row.get(place).and_then(Value::as_str).and_then(|text| text.parse().ok()).unwrap_or_default()
 }

@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 
 use super::plan::{Plan, Scope};
 use super::sql::{Kind, read};
-use super::{Error, Rows, TableName};
+use super::{Error, Rows, TableName, float, number, text};
 use crate::run::answer::{Answer, Heatmap, Keyed, Row, Totals};
 use crate::run::calculate::{Numbers, differences};
 use crate::run::heatmap::Bins;
@@ -244,19 +244,6 @@ fn key(json: &str, kinds: &[Kind]) -> Vec<Option<Value>> {
     kinds.iter().zip(texts).map(value).collect()
 }
 
-fn text(row: &[Json], place: usize) -> &str {
-    row.get(place).and_then(Json::as_str).unwrap_or_default()
-}
-
-fn number(row: &[Json], place: usize) -> Option<f64> {
-    row.get(place).and_then(float)
-}
-
 fn numbers(row: &[Json], from: usize) -> Numbers {
     row.iter().skip(from).map(float).collect()
-}
-
-/// Servers may be told to write whole numbers as texts.
-fn float(json: &Json) -> Option<f64> {
-    json.as_f64().or_else(|| json.as_str()?.parse().ok())
 }

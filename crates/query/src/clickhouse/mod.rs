@@ -3,7 +3,9 @@
 
 mod answer;
 mod catalog;
+mod compare;
 mod expr;
+mod map;
 mod plan;
 mod sql;
 
@@ -15,6 +17,8 @@ use crate::spec::SpecError;
 
 pub use answer::run;
 pub use catalog::{columns, datasets, values};
+pub use compare::compare;
+pub use map::service_map;
 pub use sql::read;
 
 /// The exporter's table, written as SQL.
@@ -44,6 +48,19 @@ impl fmt::Display for TableName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+fn text(row: &[Json], place: usize) -> &str {
+    row.get(place).and_then(Json::as_str).unwrap_or_default()
+}
+
+fn number(row: &[Json], place: usize) -> Option<f64> {
+    row.get(place).and_then(float)
+}
+
+/// Servers may be told to write whole numbers as texts.
+fn float(json: &Json) -> Option<f64> {
+    json.as_f64().or_else(|| json.as_str()?.parse().ok())
 }
 
 /// As a literal, for the owner's own SQL.

@@ -2,7 +2,7 @@
 //! and every column by an alias: `t` and `d` (nanoseconds), `id`, `k` (the group), `s` (the step), `c0`, `c1`, ..
 
 use super::TableName;
-use super::sql::{Kind, NUMBER, Pieces, Sql, float, reads_as_number, shown};
+use super::sql::{Kind, NUMBER, Pieces, Sql, float, percentile, reads_as_number, shown, within};
 use crate::run::{EXEMPLARS, Options, of_dataset};
 use crate::spec::{Calculation, CalculationOp, Combination, Having, OrderBy, Spec, SpecError};
 
@@ -119,11 +119,7 @@ impl<'a> Plan<'a> {
             let texts: Vec<_> = groups.iter().map(|group| format!("toNullable({})", shown(group))).collect();
             format!("toJSONString([{}])", texts.join(", "))
         };
-        let in_window = format!(
-            "Timestamp >= fromUnixTimestamp64Nano(toInt64({})) AND Timestamp < fromUnixTimestamp64Nano(toInt64({}))",
-            window.start_nano(),
-            window.end_nano(),
-        );
+        let in_window = within(window.start_nano()..window.end_nano());
         let columns = after(pieces.list.iter().cloned());
         let rows = format!(
             "(SELECT toUnixTimestamp64Nano(Timestamp) AS t, toInt64(Duration) AS d, TraceId AS id, \
@@ -278,7 +274,7 @@ impl<'a> Plan<'a> {
 }
 
 /// Behind what stands before: each with its comma.
-fn after(pieces: impl Iterator<Item = String>) -> String {
+pub(super) fn after(pieces: impl Iterator<Item = String>) -> String {
     pieces.fold(String::new(), |list, piece| list + ", " + &piece)
 }
 
@@ -315,13 +311,7 @@ fn cell(
         Avg => plain(format!("avgOrNullIf({x}, {filled})")),
         Min => plain(format!("minOrNullIf({x}, {filled})")),
         Max => plain(format!("maxOrNullIf({x}, {filled})")),
-        // By nearest rank. `quantileExact` takes the number after it where a rank is whole.
-        Percentile(thousandth) => {
-            let count = format!("toUInt64(countIf({filled}))");
-            plain(format!(
-                "if({count} = 0, NULL, arraySort(groupArrayIf(assumeNotNull({x}), {filled}))[greatest(1, intDiv({count} * {thousandth} + 999, 1000))])"
-            ))
-        }
+        Percentile(thousandth) => plain(percentile(x, &filled, thousandth)),
         RateSum => rate(format!("sumOrNullIf({x}, {filled})"), {
             // The ones keep steps whose sum is 0.
             format!("sumMapIf({filled_x}, [1], {filled}).2")

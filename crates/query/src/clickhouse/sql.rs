@@ -1,6 +1,7 @@
 //! Typed pieces of SQL. The table is of texts and ClickHouse's functions want types, so every piece knows what it may be.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use crate::spec::{Combination, Filter, FilterOp, Named, SpecError, is_relational};
 use crate::table::{DURATION, NETWORK, PARENT_ID, SPAN_ID, TRACE_ID};
@@ -285,6 +286,22 @@ pub(super) fn reads_as_number(x: &str) -> String {
     format!("if(match({x}, '{NUMBER}'), toFloat64OrNull({x}), NULL)")
 }
 
+/// By nearest rank; null without rows. `quantileExact` takes the number after it where a rank is whole.
+pub(super) fn percentile(x: &str, filled: &str, thousandth: u16) -> String {
+    let count = format!("toUInt64(countIf({filled}))");
+    format!(
+        "if({count} = 0, NULL, arraySort(groupArrayIf(assumeNotNull({x}), {filled}))[greatest(1, intDiv({count} * {thousandth} + 999, 1000))])"
+    )
+}
+
+/// Of a row's start, in nanoseconds.
+pub(super) fn within(times: Range<i64>) -> String {
+    format!(
+        "Timestamp >= fromUnixTimestamp64Nano(toInt64({})) AND Timestamp < fromUnixTimestamp64Nano(toInt64({}))",
+        times.start, times.end,
+    )
+}
+
 /// What the text of an attribute stands for.
 pub fn read(text: &str) -> Value {
     let is_number = || {
@@ -306,6 +323,27 @@ pub fn read(text: &str) -> Value {
         _ => Value::from(text),
     }
 }
+
+/// What every span has beside its attributes, and its ids.
+pub(super) const FIELDS: [&str; 13] = [
+    DURATION,
+    "error",
+    "library.name",
+    "library.version",
+    "meta.signal_type",
+    "name",
+    "service.name",
+    "span.kind",
+    "span.num_events",
+    "span.num_links",
+    "status_code",
+    "status_message",
+    "type",
+];
+
+/// All attributes of a span as one map, where [`column`] looks: its own before its resource's before its first exception's.
+pub(super) const ATTRIBUTES: &str = "mapUpdate(mapUpdate(mapFilter((k, v) -> startsWith(k, 'exception.'), \
+    `Events.Attributes`[indexOf(`Events.Name`, 'exception')]), ResourceAttributes), SpanAttributes)";
 
 /// Honeycomb's names in the exporter's table. The span's own fields win over attributes of the same name, so that the
 /// table's key and indexes serve.
