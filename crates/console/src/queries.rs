@@ -47,8 +47,11 @@ pub struct About {
 
 #[derive(Debug, thiserror::Error)]
 pub enum QueriesError {
-    #[error("{path}: {source}")]
-    Io { path: PathBuf, source: io::Error },
+    #[error("{dir} has no query {name:?}")]
+    Missing { dir: PathBuf, name: String },
+    // Told here, so it is no source, which would be told once more.
+    #[error("{path}: {error}")]
+    Io { path: PathBuf, error: io::Error },
     #[error("{path}: {problem}")]
     Invalid { path: PathBuf, problem: String },
     #[error("a query's name is 1 to {MAX_NAME} of a-z, 0-9 and -, not {0:?}")]
@@ -58,7 +61,7 @@ pub enum QueriesError {
 /// All saved queries of a folder, by name; none when there is no folder. One that cannot be read does not hide the
 /// others: it comes as an error of its own.
 pub fn list(dir: &Path) -> Result<Vec<Result<SavedQuery, QueriesError>>, QueriesError> {
-    let io = |source| QueriesError::Io { path: dir.to_owned(), source };
+    let io = |error| QueriesError::Io { path: dir.to_owned(), error };
     let entries = match fs::read_dir(dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries.map_err(io)?,
@@ -77,7 +80,12 @@ pub fn list(dir: &Path) -> Result<Vec<Result<SavedQuery, QueriesError>>, Queries
 pub fn read(dir: &Path, name: &str) -> Result<SavedQuery, QueriesError> {
     check_name(name)?;
     let file = dir.join(format!("{name}{QUERY}"));
-    let query: Value = parse(&file)?;
+    let query: Value = match parse(&file) {
+        Err(QueriesError::Io { error, .. }) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(QueriesError::Missing { dir: dir.to_owned(), name: name.to_owned() });
+        }
+        parsed => parsed?,
+    };
     check(&file, &query)?;
     let path = dir.join(format!("{name}{ABOUT}"));
     let about: About = if path.exists() {
@@ -97,7 +105,7 @@ pub fn save(dir: &Path, name: &str, about: &About, query: &Value) -> Result<Save
     let path = dir.join(format!("{name}{ABOUT}"));
     check(&file, query)?;
     check_about(&path, about)?;
-    fs::create_dir_all(dir).map_err(|source| QueriesError::Io { path: dir.to_owned(), source })?;
+    fs::create_dir_all(dir).map_err(|error| QueriesError::Io { path: dir.to_owned(), error })?;
     write(&path, &serde_json::to_value(about).expect("texts are always JSON"))?;
     write(&file, query)?;
     read(dir, name)
@@ -132,8 +140,7 @@ fn check_name(name: &str) -> Result<(), QueriesError> {
 }
 
 fn parse<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, QueriesError> {
-    let text =
-        fs::read_to_string(path).map_err(|source| QueriesError::Io { path: path.to_owned(), source })?;
+    let text = fs::read_to_string(path).map_err(|error| QueriesError::Io { path: path.to_owned(), error })?;
     serde_json::from_str(&text)
         .map_err(|error| QueriesError::Invalid { path: path.to_owned(), problem: error.to_string() })
 }
@@ -143,5 +150,5 @@ fn write(path: &Path, json: &Value) -> Result<(), QueriesError> {
     let aside = path.with_extension("json.new");
     fs::write(&aside, text)
         .and_then(|()| fs::rename(&aside, path))
-        .map_err(|source| QueriesError::Io { path: path.to_owned(), source })
+        .map_err(|error| QueriesError::Io { path: path.to_owned(), error })
 }

@@ -47,10 +47,13 @@ pub enum Error {
     Initdb { home: PathBuf, output: String },
     #[error("Postgres did not start on {}: {log}; if its data is of no worth, delete the folder", home.display())]
     NotStarted { home: PathBuf, log: String },
-    #[error("{what}: {source}")]
-    Io { what: String, source: std::io::Error },
-    #[error("{what}: {source}")]
-    Sql { what: String, source: sqlx::Error },
+    #[error("Postgres ended on {}: {log}", home.display())]
+    Ended { home: PathBuf, log: String },
+    // Told here, so they are no sources, which would be told once more.
+    #[error("{what}: {error}")]
+    Io { what: String, error: std::io::Error },
+    #[error("{what}: {error}")]
+    Sql { what: String, error: sqlx::Error },
 }
 
 impl Options {
@@ -68,11 +71,11 @@ impl Options {
 impl Error {
     pub(crate) fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
         let what = what.into();
-        move |source| Self::Io { what, source }
+        move |error| Self::Io { what, error }
     }
 
     pub(crate) fn sql(what: impl Into<String>) -> impl FnOnce(sqlx::Error) -> Self {
         let what = what.into();
-        move |source| Self::Sql { what, source }
+        move |error| Self::Sql { what, error }
     }
 }

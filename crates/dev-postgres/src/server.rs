@@ -78,7 +78,7 @@ impl Server {
         };
         tokio::task::spawn_blocking(start)
             .await
-            .map_err(|e| Error::Io { what: "starting Postgres".to_owned(), source: e.into() })?
+            .map_err(|e| Error::Io { what: "starting Postgres".to_owned(), error: e.into() })?
     }
 
     pub fn port(&self) -> u16 {
@@ -133,7 +133,9 @@ impl Server {
     /// Whether it still runs, and if not, its last words.
     pub fn check(&mut self) -> Result<(), Error> {
         match self.child.try_wait() {
-            Ok(Some(_)) | Err(_) => Err(not_started(&self.home)),
+            Ok(Some(_)) | Err(_) => {
+                Err(Error::Ended { home: self.home.path.clone(), log: self.home.log_tail() })
+            }
             Ok(None) => Ok(()),
         }
     }

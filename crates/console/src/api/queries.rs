@@ -56,11 +56,12 @@ fn problem(error: &QueriesError) -> Problem {
         QueriesError::Name(_) => Problem::bad_request(error.to_string()),
         // The path is the server's business; the place within the document is the caller's.
         QueriesError::Invalid { problem, .. } => Problem::bad_request(problem.clone()),
-        QueriesError::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+        QueriesError::Io { error, .. } if error.kind() == io::ErrorKind::PermissionDenied => {
             Problem::forbidden(
                 "the console may not write to the folder of saved queries (CONSOLE_QUERIES_DIR)",
             )
         }
+        QueriesError::Missing { name, .. } => Problem::not_found(format!("there is no query {name:?}")),
         QueriesError::Io { .. } => {
             tracing::error!(%error, "saved queries");
             Problem::unavailable("the folder of saved queries does not answer")

@@ -4,7 +4,6 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
 
-use anyhow::Context as _;
 use clap::Args;
 use env::Env;
 use serde_json::{Value, json};
@@ -44,7 +43,7 @@ pub(super) fn list(dir: &Path) -> anyhow::Result<()> {
 
 pub(super) fn run(options: &Options, env: &Env) -> anyhow::Result<()> {
     let saved = console::queries::read(&options.folder.path(env), &options.name)
-        .context("`throughline queries list` names them")?;
+        .map_err(|error| anyhow::anyhow!("{error}; `throughline queries list` names those that there are"))?;
     let mut body = saved.query;
     if let Some(dataset) = options.dataset.as_ref().or(saved.dataset.as_ref()) {
         body["dataset"] = json!(dataset);
