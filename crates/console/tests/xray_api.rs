@@ -289,10 +289,17 @@ fn summaries_traces_and_graphs() {
     let all = ask(&console, "/ServiceGraph", &range);
     assert!(all["Services"].as_array().unwrap().iter().any(|service| service["Name"] == "otlp-only"));
     ask(&console, "/CreateGroup", &json!({ "GroupName": "shop", "FilterExpression": "service(\"front\")" }));
+    // What doctor sends to see whether traces arrive is no part of the system; `TraceGraph` shows it to who asks for it.
+    let probe = segment(149 << 64, 1, "throughline-doctor").to_string();
+    ask(&console, "/TraceSegments", &json!({ "TraceSegmentDocuments": [probe] }));
+    let again = ask(&console, "/ServiceGraph", &range);
+    assert_eq!(again["Services"].as_array().unwrap().len(), all["Services"].as_array().unwrap().len());
+    assert_eq!(again["TracesProcessedCount"], json!(all["TracesProcessedCount"].as_u64().unwrap() + 1));
+    assert_eq!(again["IsPartial"], false);
     let of_group = json!({ "StartTime": 1_699_999_900, "EndTime": 1_700_000_100, "GroupName": "shop" });
     assert_eq!(ask(&console, "/ServiceGraph", &of_group)["Services"].as_array().unwrap().len(), 5);
 
-    for trace in 1..=150 {
+    for trace in 1_001..=1_150 {
         ask(
             &console,
             "/TraceSegments",
