@@ -15,7 +15,7 @@ export function SetUpPage({ stats }: ViewProps) {
   return (
     <main className="note set-up-page">
       <h1>Send something here</h1>
-      <p>These are the addresses on which this console listens. Whatever arrives is counted beside its way in.</p>
+      {(stats === null || stats === 'gone' || stats.store === undefined) && <p>These are the addresses on which this console listens. Whatever arrives is counted beside its way in.</p>}
       <SetUp stats={stats} />
     </main>
   );

@@ -25,7 +25,7 @@ export function Details({ graph, chosen, minutes, onFilter, onChoose }: Props) {
     return (
       <aside className="map-details" aria-label="Details of the call">
         <Head title={isEntry ? `client → ${to.Name}` : `${from.Name} → ${to.Name}`} kind="as the caller sees it" />
-        <Numbers statistics={edge.SummaryStatistics} histogram={edge.ResponseTimeHistogram} minutes={minutes} />
+        <Numbers statistics={edge.SummaryStatistics} histogram={edge.ResponseTimeHistogram} minutes={graph.IsPartial ? null : minutes} />
         <Outcomes statistics={edge.SummaryStatistics} filter={(only) => (isEntry ? serviceFilter(to, only) : only === undefined ? edgeFilter(from, to) : `${edgeFilter(from, to)} { ${only} }`)} onFilter={onFilter} />
         <Histogram bars={edge.ResponseTimeHistogram} />
       </aside>
@@ -39,7 +39,7 @@ export function Details({ graph, chosen, minutes, onFilter, onChoose }: Props) {
   return (
     <aside className="map-details" aria-label={`Details of ${service.Name}`}>
       <Head title={service.Name} kind={service.State === 'active' ? kind : `${kind} · inferred from calls to it`} />
-      <Numbers statistics={service.SummaryStatistics} histogram={service.ResponseTimeHistogram ?? []} minutes={minutes} />
+      <Numbers statistics={service.SummaryStatistics} histogram={service.ResponseTimeHistogram ?? []} minutes={graph.IsPartial ? null : minutes} />
       <Outcomes statistics={service.SummaryStatistics} filter={(only) => serviceFilter(service, only)} onFilter={onFilter} />
       <Histogram bars={service.ResponseTimeHistogram ?? []} />
       <Neighbours what="Called by" of={callers} onChoose={onChoose} />
@@ -62,8 +62,9 @@ function Head({ title, kind }: { title: string; kind: string }) {
   );
 }
 
-function Numbers({ statistics, histogram, minutes }: { statistics: Statistics; histogram: readonly Bar[]; minutes: number }) {
-  const rate = statistics.TotalCount / minutes;
+function Numbers({ statistics, histogram, minutes }: { statistics: Statistics; histogram: readonly Bar[]; minutes: number | null }) {
+  // Of a part of the traces there is no rate.
+  const rate = minutes === null ? null : statistics.TotalCount / minutes;
   return (
     <dl className="facts">
       <div>
@@ -78,10 +79,12 @@ function Numbers({ statistics, histogram, minutes }: { statistics: Statistics; h
           <dd>{duration(percentile(histogram, share / 100))}</dd>
         </div>
       ))}
-      <div title={`${count(statistics.TotalCount)} in the time shown`}>
-        <dt>A minute</dt>
-        <dd>{rate >= 10 ? count(Math.round(rate)) : rate.toFixed(1)}</dd>
-      </div>
+      {rate !== null && (
+        <div title={`${count(statistics.TotalCount)} in the time shown`}>
+          <dt>A minute</dt>
+          <dd>{rate >= 10 ? count(Math.round(rate)) : rate.toFixed(1)}</dd>
+        </div>
+      )}
     </dl>
   );
 }
