@@ -239,7 +239,12 @@ def check_logs(console, db, spans):
         path = page["next"] and f"/api/logs?limit=7&before={page['next']}"
     assert len({line["id"] for line in listed}) == len(listed) == 300, len(listed)
     assert listed == sorted(listed, key=lambda line: -line["time_unix_nano"])
-    refused(console, "/api/logs?q=words", 501)
+    for words, count in [
+        ("LINE", 150), ("lin", 150), ("ine", 0), ('"line 3"', 1), ("line 3", 6), ('"lin"', 0), ("-line", 150), ("it's", 150), ("line -3", 144), ("message 42", 1),
+    ]:
+        found = read(console, f"/api/logs?limit=1000&q={urllib.parse.quote(words)}")["events"]
+        assert len(found) == count, (words, len(found))
+    refused(console, "/api/logs?q=%25[0-9]%25", 501)
 
 
 def check_traces(console, spans):
@@ -269,7 +274,7 @@ def check_traces(console, spans):
     assert [found["name"] for found in read(console, "/api/datasets")["datasets"]] == ["activities", "gateway", "users"]
     stats = read(console, "/api/stats")
     assert stats["spans"] == SPANS and stats["received"] is None, stats
-    for path, status in [("/api/traces/stream", 501), ("/api/errors", 501), ("/api/errors/1", 501), (f"/api/traces/{1:032x}", 404)]:
+    for path, status in [("/jaeger/api/services", 501), ("/api/traces/stream", 501), ("/api/errors", 501), ("/api/errors/1", 501), (f"/api/traces/{1:032x}", 404)]:
         refused(console, path, status)
 
 

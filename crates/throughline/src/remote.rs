@@ -49,8 +49,10 @@ impl Remote {
     /// Where it takes OTLP over HTTP.
     pub(crate) fn otlp_http(&self) -> anyhow::Result<String> {
         let stats: Value = self.read("/api/stats")?;
-        let address =
-            stats["otlp_http"].as_str().with_context(|| format!("no console is at {}", self.url))?;
+        // Null where it only reads ClickHouse.
+        let address = stats["otlp_http"]
+            .as_str()
+            .with_context(|| format!("the console at {} receives nothing", self.url))?;
         // One that listens everywhere does so at its own address too.
         let host =
             self.url.split("://").nth(1).and_then(|it| it.rsplit_once(':')).map_or("127.0.0.1", |it| it.0);

@@ -58,7 +58,7 @@ pub(crate) struct ConsoleOptions {
     #[arg(long, value_name = "FOLDER")]
     data_dir: Option<String>,
     /// Read a Collector's table in ClickHouse, and receive nothing: clickhouse://[USER:PASSWORD@]HOST[:PORT]/DATABASE
-    /// [?table=otel_traces&secure=true] (CONSOLE_STORE)
+    /// [?table=otel_traces&logs=otel_logs&secure=true] (CONSOLE_STORE)
     #[arg(long, value_name = "ADDRESS")]
     store: Option<String>,
 }

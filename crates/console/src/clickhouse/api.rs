@@ -64,7 +64,11 @@ pub(super) fn routes(app: &mut ServiceConfig, reader: Reader, access: Access) {
             .route("/api/stats", web::get().to(stats))
             .route("/api/errors{rest:.*}", web::to(no_errors))
             .route("/api/{rest:.*}", web::to(not_here))
-            .default_service(web::get().to(file)),
+            .route("/jaeger/{rest:.*}", web::to(not_here))
+            .route("/{rest:.*}", web::get().to(file))
+            .route("/{rest:.*}", web::head().to(file))
+            // X-Ray's and CloudWatch's APIs, which are asked by POST.
+            .default_service(web::to(not_here)),
     );
 }
 
@@ -199,7 +203,7 @@ fn no_logs(store: &Store) -> Problem {
 /// Who fails is told by Rollbar's items here, not by spans.
 async fn no_errors() -> Problem {
     not_implemented(
-        "errors are grouped from Rollbar's items, which ClickHouse does not hold; failed spans are found by a query, or with /api/traces?error=true",
+        "errors are grouped from Rollbar's items, which ClickHouse does not hold; failed spans are among the traces, and a query groups them",
     )
 }
 

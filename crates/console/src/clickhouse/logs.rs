@@ -11,7 +11,7 @@ use super::traces::{attributes, nanos, text};
 use crate::api::logs::{DEFAULT_LIMIT, ListQuery, MAX_LIMIT};
 use crate::api::set;
 use crate::api::traces::cursor;
-use crate::store::{Cursor, LogFilter, Text};
+use crate::store::{Cursor, LogFilter, Term, Text};
 use crate::wire::{LogEvent, Logs};
 
 /// OTLP's numbers in fours; a sender that gives none has words of its own.
@@ -29,9 +29,9 @@ impl List {
     pub(super) fn parse(query: ListQuery) -> Result<Self, Problem> {
         let ListQuery { before, limit, filter } = query;
         let filter = filter.parse()?;
-        if !matches!(filter.text, Text::Any) {
+        if matches!(filter.text, Text::Pattern(_)) {
             return Err(not_implemented(
-                "words are looked for in this machine's store only; on ClickHouse logs are chosen by trace_id, span_id, service, level and time",
+                "filter patterns are CloudWatch's; on ClickHouse words are looked for",
             ));
         }
         if filter.group.is_some() || filter.stream.is_some() {
@@ -74,6 +74,9 @@ pub(super) async fn list(store: &Store, list: &List) -> Result<Logs, AskError> {
         let levels: Vec<_> = filter.levels.iter().map(|level| quote(level)).collect();
         conditions.push(format!("{LEVEL} IN ({})", levels.join(", ")));
     }
+    if let Text::Words(words) = &filter.text {
+        conditions.extend(words.terms.iter().map(holds));
+    }
     // A row has no id of its own; whole numbers as texts, which every server writes alike.
     let sql = format!(
         "SELECT toString(toUnixTimestamp64Nano(Timestamp) AS t), toString(toInt64(bitShiftRight(sipHash64(TraceId, SpanId, Body), 1)) AS id), \
@@ -86,6 +89,16 @@ pub(super) async fn list(store: &Store, list: &List) -> Result<Logs, AskError> {
     events.truncate(*limit);
     let next = events.last().filter(|_| more).map(|last| format!("{}.{}", last.time_unix_nano, last.id));
     Ok(Logs { events, next })
+}
+
+/// Whether a message has a term, word by word in any case, as the index of this machine's store would say; but accents count.
+fn holds(term: &Term) -> String {
+    const BETWEEN: &str = r"[^\pL\pN]";
+    let words = term.text.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty());
+    let words = words.collect::<Vec<_>>().join(&format!("{BETWEEN}+"));
+    let end = if term.is_phrase { format!("($|{BETWEEN})") } else { String::new() };
+    let not = if term.is_without { "NOT " } else { "" };
+    format!("{not}match(Body, {})", quote(&format!("(?i)(^|{BETWEEN}){words}{end}")))
 }
 
 fn event(row: &[Value]) -> LogEvent {

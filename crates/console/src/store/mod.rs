@@ -28,7 +28,7 @@ pub(crate) use changes::{Changes, Pending};
 pub(crate) use errors::{ErrorFilter, Errors};
 pub(crate) use logs::Logs;
 pub(crate) use read::{Cursor, Filter, Found, Page, ReadError, Reader, TraceHead};
-pub(crate) use search::{LogFilter, Place, Text, Words};
+pub(crate) use search::{LogFilter, Place, Term, Text, Words};
 pub(crate) use write::{Overloaded, Writer};
 pub(crate) use xray::{DocumentRow, Documents, plain_span};
 

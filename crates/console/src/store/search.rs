@@ -41,11 +41,20 @@ pub(crate) enum Text {
     Pattern(Pattern),
 }
 
-/// Expressions of FTS5, of which there is one at least.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// One term at least.
+#[derive(Clone, Debug)]
 pub(crate) struct Words {
-    with: Option<String>,
-    without: Option<String>,
+    pub(crate) terms: Vec<Term>,
+}
+
+/// With a letter or a digit in it: without there is no word, and FTS5 would find nothing.
+#[derive(Clone, Debug)]
+pub(crate) struct Term {
+    pub(crate) text: String,
+    /// Its last word is whole.
+    pub(crate) is_phrase: bool,
+    /// The message must not have it.
+    pub(crate) is_without: bool,
 }
 
 /// Where a page begins.
@@ -68,12 +77,12 @@ impl Words {
     /// `timed "connection pool" -debug`: words by their beginning, phrases as they are, what must not be there.
     /// `None` when there is no word in it.
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        let (mut with, mut without) = (Vec::new(), Vec::new());
+        let mut terms = Vec::new();
         let mut rest = text.trim_start();
         while !rest.is_empty() {
-            let (list, term) = match rest.strip_prefix('-') {
-                Some(term) => (&mut without, term),
-                None => (&mut with, rest),
+            let (is_without, term) = match rest.strip_prefix('-') {
+                Some(term) => (true, term),
+                None => (false, rest),
             };
             let (term, is_phrase, after) = if let Some(term) = term.strip_prefix('"') {
                 let (term, after) = term.split_once('"').unwrap_or((term, ""));
@@ -82,16 +91,26 @@ impl Words {
                 let end = term.find(char::is_whitespace).unwrap_or(term.len());
                 (&term[..end], false, &term[end..])
             };
-            // Without a letter or a digit there is no word, and FTS5 would find nothing.
             if term.contains(char::is_alphanumeric) {
-                let beginning = if is_phrase { "" } else { " *" };
-                list.push(format!("\"{}\"{beginning}", term.replace('"', "\"\"")));
+                terms.push(Term { text: term.to_owned(), is_phrase, is_without });
             }
             rest = after.trim_start();
         }
-        let join = |list: Vec<String>, with| (!list.is_empty()).then(|| list.join(with));
-        let words = Self { with: join(with, " AND "), without: join(without, " OR ") };
-        (words != Self::default()).then_some(words)
+        (!terms.is_empty()).then_some(Self { terms })
+    }
+
+    /// Expressions of FTS5: what must be there, and what must not.
+    fn expressions(&self) -> [Option<String>; 2] {
+        [(false, " AND "), (true, " OR ")].map(|(is_without, between)| {
+            let terms = self.terms.iter().filter(|term| term.is_without == is_without);
+            let terms: Vec<_> = terms
+                .map(|term| {
+                    let beginning = if term.is_phrase { "" } else { " *" };
+                    format!("\"{}\"{beginning}", term.text.replace('"', "\"\""))
+                })
+                .collect();
+            (!terms.is_empty()).then(|| terms.join(between))
+        })
     }
 }
 
@@ -119,7 +138,7 @@ impl Reader {
 impl LogFilter {
     /// Whether pages are in order of arrival: the index of words is, and sorting all that was found takes too long.
     pub(crate) fn is_by_arrival(&self) -> bool {
-        matches!(&self.text, Text::Words(Words { with: Some(_), .. }))
+        matches!(&self.text, Text::Words(words) if words.terms.iter().any(|term| !term.is_without))
     }
 
     fn sql(&self, place: Place) -> (String, Vec<Box<dyn ToSql>>) {
@@ -130,7 +149,8 @@ impl LogFilter {
             arguments.push(argument);
         };
         let mut from = "logs l";
-        if let Text::Words(Words { with, without }) = &self.text {
+        if let Text::Words(words) = &self.text {
+            let [with, without] = words.expressions();
             if let Some(with) = with {
                 from = "logs_text CROSS JOIN logs l ON l.id = logs_text.rowid";
                 let with = match without {
@@ -264,8 +284,8 @@ mod tests {
     #[test]
     fn words_become_expressions_of_fts5() {
         let check = |text: &str, with: Option<&str>, without: Option<&str>| {
-            let expect = Words { with: with.map(str::to_owned), without: without.map(str::to_owned) };
-            assert_eq!(Words::parse(text).unwrap_or_default(), expect, "{text:?}");
+            let found = Words::parse(text).map_or([None, None], |words| words.expressions());
+            assert_eq!(found, [with, without].map(|it| it.map(str::to_owned)), "{text:?}");
         };
         check("", None, None);
         check("pool", Some("\"pool\" *"), None);
