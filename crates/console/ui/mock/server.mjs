@@ -9,7 +9,7 @@ import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 
 import { columnsOf, compare, rowsOf, run, serviceMap, valuesOf } from './query.mjs';
-import { anHour, homeFeed, large, random, someTraces, toApi, toSummary, trace } from './traces.mjs';
+import { anHour, homeFeed, large, random, someTraces, toApi, toApiSpan, toSummary, trace } from './traces.mjs';
 
 const DIST = process.env.CONSOLE_UI_DIR ?? join(dirname(fileURLToPath(import.meta.url)), '..', 'dist');
 const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.map': 'application/json' };
@@ -61,8 +61,8 @@ export async function start({ port = 4380, traces = [] } = {}) {
       const found = byId.get(traceId);
       if (!found) return problem(response, 404, 'Not found', 'there is no such trace');
       if (!spanId) return json(response, 200, toApi(found, { brief: query.get('brief') === 'true' }));
-      const span = toApi(found).spans.find(({ span_id }) => span_id === spanId);
-      return span ? json(response, 200, span) : problem(response, 404, 'Not found', 'there is no such span');
+      const span = found.spans.find((each) => each.spanId === spanId);
+      return span ? json(response, 200, toApiSpan(traceId, span)) : problem(response, 404, 'Not found', 'there is no such span');
     }
     if (request.method === 'POST' || request.method === 'PUT') {
       const text = await new Promise((resolve) => {

@@ -242,7 +242,7 @@ export function toApi({ traceId, spans: given }, { brief = false } = {}) {
     duration_nano: Number(end - start),
     span_count: spans.length,
     pruned_unix_nano: null,
-    ...(brief ? { columns: [columns(spans, start)] } : { spans: spans.map((span) => details(traceId, span)) }),
+    ...(brief ? { columns: [columns(spans, start)] } : { spans: spans.map((span) => toApiSpan(traceId, span)) }),
   };
 }
 
@@ -264,7 +264,7 @@ function columns(spans, start) {
   };
 }
 
-function details(traceId, span) {
+export function toApiSpan(traceId, span) {
   return {
     trace_id: traceId,
     span_id: span.spanId,

@@ -1,11 +1,11 @@
-import { useEffect, useMemo, useRef, useState } from 'react';
+import { useCallback, useDeferredValue, useEffect, useMemo, useRef, useState } from 'react';
 
 import { criticalPath } from './critical';
 import { afterPaint } from '../shared/afterPaint';
 import { hue } from '../shared/colours';
 import { ago, clock, count, duration, plural } from '../shared/format';
 import { setQuery } from '../shared/location';
-import { isOrigin, pathOf } from './path';
+import { originsOf, pathOf } from './path';
 import type { Station } from './path';
 import { search } from './search';
 import type { Trace } from '../shared/shapes';
@@ -76,7 +76,10 @@ function TraceView({ loaded, address }: { loaded: Loaded; address: string }) {
   const notes = useNotes(trace.trace_id, forest);
   const shownNotes = useMemo(() => (logs === '' ? NO_NOTES : logs === 'all' ? notes.bySpan : new Map(logs.split(',').map((id) => [id, notes.bySpan.get(id) ?? []]))), [logs, notes]);
   const rows = useMemo(() => rowsOf(forest, { closed, opened, notes: shownNotes }), [forest, closed, opened, shownNotes]);
-  const found = useMemo(() => (words ? search(forest.nodes, words, (id) => (notes.bySpan.get(id) ?? []).map(({ text }) => text).join('\n')) : null), [forest, notes, words]);
+  // Of a very large trace typing does not wait for what is found.
+  const sought = useDeferredValue(words);
+  const find = useCallback((text: string) => search(forest.nodes, text, notes.all.length > 0 ? (id) => (notes.bySpan.get(id) ?? []).map((note) => note.text).join('\n') : undefined), [forest, notes]);
+  const found = useMemo(() => (sought ? find(sought) : null), [find, sought]);
   const foundSet = useMemo(() => found && new Set(found), [found]);
   const critical = useMemo(() => (isCritical && forest.roots[0] ? criticalPath(forest.roots[0], trace.start_unix_nano + trace.duration_nano) : null), [isCritical, forest, trace]);
   const wholeView: View = useMemo(() => ({ from: 0, to: Math.max(trace.duration_nano, 1) }), [trace.duration_nano]);
@@ -140,7 +143,8 @@ function TraceView({ loaded, address }: { loaded: Loaded; address: string }) {
     const next = by === 1 ? places.findIndex((place) => place > from) : places.findLastIndex((place) => place < from);
     select(ids[next === -1 ? (by === 1 ? 0 : ids.length - 1) : next] ?? null);
   };
-  const origins = () => forest.nodes.filter(isOrigin).map(({ id }) => id);
+  const foundNow = () => (sought === words ? (found ?? []) : find(words));
+  const origins = () => originsOf(forest);
 
   useKeys({
     j: () => move(1),
@@ -174,8 +178,8 @@ function TraceView({ loaded, address }: { loaded: Loaded; address: string }) {
       else if (words) setQuery({ q: null });
       else zoom(null);
     },
-    n: () => jump(found ?? [], 1),
-    N: () => jump(found ?? [], -1),
+    n: () => jump(foundNow(), 1),
+    N: () => jump(foundNow(), -1),
     e: () => jump(origins(), 1),
     E: () => jump(origins(), -1),
     c: () => setQuery({ critical: isCritical ? null : 'true' }),
@@ -202,7 +206,7 @@ function TraceView({ loaded, address }: { loaded: Loaded; address: string }) {
     <main className="trace-page">
       <TraceHeader trace={trace} forest={forest} />
       <div className="toolbar trace-tools">
-        <SearchField words={words} found={found} at={cursor.current} whole={whole} onJump={(by) => jump(found ?? [], by)} />
+        <SearchField words={words} found={found} at={cursor.current} whole={whole} onJump={(by) => jump(foundNow(), by)} />
         <button type="button" className="toggle-button" aria-pressed={isCritical} onClick={() => setQuery({ critical: isCritical ? null : 'true' })} title="What the end of the trace waited for">
           Critical path <kbd>c</kbd>
         </button>

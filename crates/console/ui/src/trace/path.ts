@@ -43,6 +43,11 @@ export function isOrigin({ span, failedBelow }: Node): boolean {
   return span.status === 'error' && failedBelow === 0;
 }
 
+/** The ids of those spans, in the order of the waterfall. */
+export function originsOf({ order, columns, failedBelow }: Forest): string[] {
+  return [...order.filter((at) => columns.failed[at] === 1 && failedBelow[at] === 0)].map((at) => columns.idOf(at));
+}
+
 /** Where the failure of a span began: down through what failed, or has failures below, to the last one. */
 export function originOf(node: Node): Node {
   const end = ({ span }: Node) => span.start_unix_nano + span.duration_nano;

@@ -24,38 +24,54 @@ function testOf(word: string): Test | null {
   if (word === '') return null;
   const [, field, wanted] = /^(service|kind|status|name):(.+)$/.exec(word) ?? [];
   switch (field) {
-    case 'service':
-      return (span) => span.service.toLowerCase() === wanted || database(span)?.toLowerCase() === wanted;
+    case 'service': {
+      const isWanted = once((text) => text.toLowerCase() === wanted);
+      return (span) => isWanted(span.service) || isWanted(database(span) ?? '');
+    }
     case 'kind':
       return (span) => span.kind === wanted;
     case 'status':
       return (span) => span.status === wanted;
-    case 'name':
-      return (span) => span.name.toLowerCase().includes(wanted ?? '');
+    case 'name': {
+      const isWanted = once((text) => text.toLowerCase().includes(wanted ?? ''));
+      return (span) => isWanted(span.name);
+    }
   }
+  const contains = containing(word);
   const [, key, value] = /^([a-z][\w.-]*)=(.+)$/.exec(word) ?? [];
   if (key !== undefined && value !== undefined) {
     return (span, said) => {
       const has = Object.entries(span.attributes).some(([name, found]) => name.toLowerCase() === key && valueText(found).toLowerCase().includes(value));
-      return has || contains(span, word, said);
+      return has || contains(span, said);
     };
   }
-  return (span, said) => contains(span, word, said);
+  return contains;
 }
 
-function contains(span: Span, word: string, said: string): boolean {
-  const has = (text: string | null | undefined) => text?.toLowerCase().includes(word) ?? false;
+function containing(word: string): Test {
+  const has = (text: string | null) => text !== null && text !== '' && text.toLowerCase().includes(word);
+  const isKnown = once(has);
   const inside = (attributes: Span['attributes']) => {
     for (const key in attributes) if (has(key) || has(valueText(attributes[key] ?? null))) return true;
     return false;
   };
-  return (
-    has(span.name) ||
-    has(span.service) ||
-    has(span.span_id) ||
+  return (span, said) =>
+    isKnown(span.name) ||
+    isKnown(span.service) ||
+    // Ids are lower case.
+    span.span_id.includes(word) ||
     has(span.status_message) ||
     has(said) ||
     inside(span.attributes) ||
-    span.events.some((event) => has(event.name) || inside(event.attributes))
-  );
+    span.events.some((event) => has(event.name) || inside(event.attributes));
+}
+
+/** Names and services are few, and the same for very many spans. */
+function once(test: (text: string) => boolean): (text: string) => boolean {
+  const known = new Map<string, boolean>();
+  return (text) => {
+    let answer = known.get(text);
+    if (answer === undefined) known.set(text, (answer = test(text)));
+    return answer;
+  };
 }
