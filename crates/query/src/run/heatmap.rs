@@ -25,15 +25,9 @@ pub(crate) struct Bins {
 
 impl Bins {
     pub(crate) fn of(rows: Rows<'_>, numbers: NumberColumn<'_>, scale: Scale) -> Self {
-        let (mut least, mut most, mut count) = (f64::INFINITY, f64::NEG_INFINITY, 0_u64);
-        rows.numbers(numbers, |_, number| {
-            least = least.min(number);
-            most = most.max(number);
-            count += 1;
-        });
-        if count == 0 {
+        let Some((least, most)) = rows.range(numbers) else {
             return Self { edges: Vec::new(), is_log: false };
-        }
+        };
         let positive = || {
             let mut least = most;
             rows.numbers(numbers, |_, number| least = if number > 0.0 { least.min(number) } else { least });
@@ -41,8 +35,11 @@ impl Bins {
         };
         // The median is one of those that `most` is far from when more than half of all are: no need to find it.
         let is_far = || {
-            let mut far = 0;
-            rows.numbers(numbers, |_, number| far += u64::from(is_far(most, number)));
+            let (mut far, mut count) = (0_u64, 0_u64);
+            rows.numbers(numbers, |_, number| {
+                far += u64::from(is_far(most, number));
+                count += 1;
+            });
             far > (count - 1) / 2
         };
         Self::spaced(least, most, is_far, positive, scale)

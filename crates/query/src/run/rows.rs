@@ -214,33 +214,66 @@ impl<'a> Rows<'a> {
         let mut cells = [0; PIECE];
         for piece in self.pieces() {
             let Part { segment, rows, .. } = piece.part;
-            let mut cells = self.cells(&piece, &mut cells).iter();
-            rows.each(piece.range.clone(), |row| {
-                let cell = *cells.next().expect("there is one for each row");
-                if cell != NONE {
-                    visit(cell as usize, segment, row);
+            let cells = self.cells(&piece, &mut cells);
+            let mut visit = |(cell, row): (&u32, usize)| {
+                if *cell != NONE {
+                    visit(*cell as usize, segment, row);
                 }
-            });
+            };
+            match rows {
+                Passed::All(_) => cells.iter().zip(piece.range).for_each(&mut visit),
+                Passed::Some(rows) => {
+                    let rows = rows[piece.range].iter().map(|row| usize::from(*row));
+                    cells.iter().zip(rows).for_each(&mut visit);
+                }
+            }
         }
     }
 
-    fn cells<'b>(&self, piece: &Piece<'_>, into: &'b mut [u32; PIECE]) -> &'b [u32] {
+    /// The least and the most of all numbers, whatever their cells. `None`: there is none.
+    pub(crate) fn range(self, numbers: NumberColumn<'a>) -> Option<(f64, f64)> {
+        let mut found: Option<(f64, f64)> = None;
+        let mut add = |least: f64, most: f64| {
+            let known = found.unwrap_or((least, most));
+            found = Some((known.0.min(least), known.1.max(most)));
+        };
+        if let NumberColumn::Durations = numbers
+            && self.parts.iter().all(|part| matches!(part.rows, Passed::All(_)))
+        {
+            // Every segment knows its own.
+            for (least, most) in self.parts.iter().filter_map(|part| part.segment.duration_range()) {
+                add(least as f64 / NANOS_PER_MS, most as f64 / NANOS_PER_MS);
+            }
+        } else {
+            self.numbers(numbers, |_, number| add(number, number));
+        }
+        found
+    }
+
+    fn cells<'b>(&self, piece: &Piece<'_>, into: &'b mut [u32; PIECE]) -> &'b [u32]
+    where
+        'a: 'b,
+    {
         let all = piece.all();
         let cells = &mut into[..all.len()];
-        match self.places {
-            Places { groups: None, shown: None, .. } => cells.fill(0),
-            Places { groups: None, shown: Some(places), .. } => cells.fill(places[0]),
-            Places { groups: Some(groups), shown: None, .. } => cells.copy_from_slice(&groups[all.clone()]),
-            Places { groups: Some(groups), shown: Some(places), .. } => {
+        let Places { groups, shown, .. } = self.places;
+        match (groups, shown, self.steps) {
+            (Some(groups), None, None) if self.mask.is_none() => return &groups[all],
+            (None, None, Some(steps)) => piece.steps(steps, cells),
+            (None, None, None) => cells.fill(0),
+            (None, Some(places), _) => cells.fill(places[0]),
+            (Some(groups), None, _) => cells.copy_from_slice(&groups[all.clone()]),
+            (Some(groups), Some(places), _) => {
                 let groups = groups[all.clone()].iter();
                 cells.iter_mut().zip(groups).for_each(|(cell, group)| *cell = places[*group as usize]);
             }
         }
-        if let Some(steps) = self.steps {
-            let step_of = steps.finder();
+        if let Some(steps) = self.steps
+            && (groups.is_some() || shown.is_some())
+        {
             let mut of_row = [0; PIECE];
             let of_row = &mut of_row[..cells.len()];
-            piece.part.rows.gather(piece.range.clone(), piece.part.segment.times(), of_row, step_of);
+            piece.steps(steps, of_row);
             for (cell, step) in cells.iter_mut().zip(of_row) {
                 *cell = if *cell == NONE { NONE } else { *cell * steps.count as u32 + *step };
             }
@@ -258,6 +291,10 @@ impl Piece<'_> {
     /// Among the rows of all parts that pass.
     fn all(&self) -> Range<usize> {
         self.part.begin + self.range.start..self.part.begin + self.range.end
+    }
+
+    fn steps(&self, steps: Steps, into: &mut [u32]) {
+        self.part.rows.gather(self.range.clone(), self.part.segment.times(), into, steps.finder());
     }
 
     fn durations<'b>(&self, into: &'b mut [f64; PIECE]) -> &'b [f64] {

@@ -197,12 +197,14 @@ impl<'t> Selected<'t> {
     /// For each place the traces of its slowest rows, each trace once.
     pub(crate) fn exemplars(&self, places: Places<'_>, most: usize) -> Vec<Vec<Value>> {
         let mut found: Vec<Vec<(i64, [u8; 16])>> = vec![Vec::new(); places.count];
+        // What a row must be slower than, by place.
+        let mut least = vec![i64::MIN; places.count];
         self.rows(places).places(|place, segment, row| {
             let duration = segment.durations()[row];
-            let best = &mut found[place];
-            if best.len() == most && best[most - 1].0 >= duration {
+            if duration <= least[place] {
                 return;
             }
+            let best = &mut found[place];
             let trace = segment.trace_id(segment.traces()[row]);
             match best.iter().position(|(_, known)| *known == trace) {
                 Some(known) => best[known].0 = best[known].0.max(duration),
@@ -210,6 +212,9 @@ impl<'t> Selected<'t> {
             }
             best.sort_unstable_by(|a, b| b.cmp(a));
             best.truncate(most);
+            if best.len() == most {
+                least[place] = best[most - 1].0;
+            }
         });
         let ids = |best: Vec<(i64, [u8; 16])>| best.into_iter().map(|(_, id)| w3c(id)).collect();
         found.into_iter().map(ids).collect()

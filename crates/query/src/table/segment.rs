@@ -46,6 +46,7 @@ pub struct Segment {
     removed: Vec<bool>,
     removed_count: usize,
     time_range: Option<(i64, i64)>,
+    duration_range: Option<(i64, i64)>,
     first_trace: Option<i64>,
     last_id: i64,
 }
@@ -93,6 +94,8 @@ impl Segment {
         }
         let (first, last) = self.time_range.unwrap_or((head.time, head.time));
         self.time_range = Some((first.min(head.time), last.max(head.time)));
+        let (least, most) = self.duration_range.unwrap_or((head.duration, head.duration));
+        self.duration_range = Some((least.min(head.duration), most.max(head.duration)));
         self.first_trace = Some(self.first_trace.map_or(head.trace, |first| first.min(head.trace)));
     }
 
@@ -180,6 +183,11 @@ impl Segment {
     /// The first and the last start.
     pub fn time_range(&self) -> Option<(i64, i64)> {
         self.time_range
+    }
+
+    /// The least and the most of all rows, removed ones among them.
+    pub fn duration_range(&self) -> Option<(i64, i64)> {
+        self.duration_range
     }
 
     pub(super) fn first_trace(&self) -> i64 {
