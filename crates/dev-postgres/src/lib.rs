@@ -47,7 +47,7 @@ pub enum Error {
     Initdb { home: PathBuf, output: String },
     #[error("Postgres did not start on {}: {log}; if its data is of no worth, delete the folder", home.display())]
     NotStarted { home: PathBuf, log: String },
-    #[error("Postgres ended on {}: {log}", home.display())]
+    #[error("the server of {} ended, and said last: {log}", home.display())]
     Ended { home: PathBuf, log: String },
     // Told here, so they are no sources, which would be told once more.
     #[error("{what}: {error}")]
