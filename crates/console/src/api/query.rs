@@ -18,7 +18,7 @@ use crate::export::as_text;
 use crate::query::Columns;
 use crate::store::now;
 
-/// Questions at a time; more wait. Each keeps one core busy and some 30 bytes for every span that it looks at.
+/// Questions at a time; more wait. Each keeps one core busy and some 12 bytes for every span that it looks at.
 const MAX_AT_ONCE: usize = 2;
 const DEFAULT_VALUES: usize = 50;
 const MAX_VALUES: usize = 1_000;
