@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::eventually;
 use crate::http::{Client, Reply};
@@ -129,6 +129,8 @@ fn in_production_nothing_can_be_broken_on_purpose() {
     ] {
         assert_eq!(client.get(&url).status, 404, "{url}");
     }
+    let laboratory = format!("{}/api/laboratory", system.at.console);
+    assert_eq!(client.post(&laboratory, &json!({ "fault": "lock-wait" })).status, 404);
 }
 
 /// An error of the app, in a real browser, is an item under the trace id of a span that the browser sent.

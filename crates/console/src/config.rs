@@ -87,6 +87,8 @@ impl Config {
                 "2147483648",
             ));
         }
+        // In production nobody reads the header that asks for a fault.
+        let app_url = env.parse("CONSOLE_APP_URL", "http://localhost:3000")?.filter(|_| server.debug_routes);
         Ok(Self {
             server,
             otlp_http: listen("CONSOLE_OTLP_HTTP", DEFAULT_OTLP_HTTP)?,
@@ -101,7 +103,7 @@ impl Config {
                 .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("ui/dist"), PathBuf::from),
             queries_dir: queries_dir(env),
             token,
-            app_url: env.parse("CONSOLE_APP_URL", "http://localhost:3000")?,
+            app_url,
             max_bytes,
             columns_max_bytes: env.parse_or(
                 "CONSOLE_COLUMNS_MAX_BYTES",

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use service::Problem;
 
+use super::query::map_window;
 use super::traces::{parse_trace_id, read_trace};
 use super::{Api, set, unreadable};
 use crate::export::jaeger;
@@ -243,7 +244,7 @@ pub(super) async fn dependencies(
     const DAY: u64 = 86_400;
     let end = query.end.map_or_else(super::query::now_seconds, |end| end / 1_000 + 1);
     let start = end.saturating_sub(query.lookback.map_or(DAY, |it| it / 1_000));
-    let map = api.asked.service_map(start, end).await?;
+    let map = api.asked.service_map(map_window(start, end)?).await?;
     let map = serde_json::to_value(map).unwrap_or_default();
     let edges = map["edges"].as_array().into_iter().flatten();
     let known: BTreeSet<&str> =

@@ -31,7 +31,9 @@ pub(super) struct Wish {
 /// Answers with the trace of the request that had the fault, and with what became of that request.
 pub(super) async fn ask(api: Data<Api>, wish: Json<Wish>) -> Result<HttpResponse, Problem> {
     let Some(app) = &api.app_url else {
-        return Err(Problem::not_found("no laboratory is known here: CONSOLE_APP_URL names none"));
+        return Err(Problem::not_found(
+            "there is no laboratory: CONSOLE_APP_URL names none, or this is production",
+        ));
     };
     let fault = HeaderValue::from_str(&wish.fault).map_err(|_| {
         Problem::bad_request("`fault` is the name of a fault, as docs/laboratory.md has them")

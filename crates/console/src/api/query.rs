@@ -119,7 +119,7 @@ impl MapQuery {
 }
 
 /// Unix seconds.
-fn map_window(start: u64, end: u64) -> Result<Window, Problem> {
+pub(super) fn map_window(start: u64, end: u64) -> Result<Window, Problem> {
     if start > end {
         return Err(Problem::bad_request("start: is after end"));
     }
@@ -157,9 +157,7 @@ impl Asked {
         Ok(values.unwrap_or_default().into_iter().map(|found| as_text(&json!(found.value))).collect())
     }
 
-    /// Unix seconds.
-    pub(super) async fn service_map(&self, start: u64, end: u64) -> Result<ServiceMap, Problem> {
-        let window = map_window(start, end)?;
+    pub(super) async fn service_map(&self, window: Window) -> Result<ServiceMap, Problem> {
         self.ask(move |table| query::service_map(table, &window)).await
     }
 }
@@ -264,5 +262,5 @@ pub(super) async fn datasets(api: Data<Api>) -> Result<Json<Value>, Problem> {
 
 pub(super) async fn service_map(api: Data<Api>, query: Query<MapQuery>) -> Result<Json<ServiceMap>, Problem> {
     let window = query.into_inner().window()?;
-    Ok(Json(api.asked.ask(move |table| query::service_map(table, &window)).await?))
+    Ok(Json(api.asked.service_map(window).await?))
 }

@@ -133,7 +133,7 @@ impl Plan {
                 .with("CONSOLE_XRAY_DAEMON", address(self.ports.xray_daemon))
                 .with("CONSOLE_DATA_DIR", self.state.join("console").display().to_string())
                 .with("CONSOLE_UI_DIR", folder("crates/console/ui/dist"))
-                // Its laboratory; in production there is none, and whoever asks is told so.
+                // Its laboratory, which the console leaves alone in production.
                 .with("CONSOLE_APP_URL", self.url(Role::FrontendProxy)),
         }
     }
