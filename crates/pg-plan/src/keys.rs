@@ -1,10 +1,17 @@
 //! Every attribute key of this crate, once.
 //!
 //! OpenTelemetry has no conventions for what happens inside a database server (semantic conventions 1.38), so all but
-//! [`DB_QUERY_TEXT`] are ours. Times are in milliseconds, as `EXPLAIN` prints them.
+//! the first ones are ours. Times are in milliseconds, as `EXPLAIN` prints them.
 
-/// OpenTelemetry's; here only of statements that functions and triggers run, with `?` for each literal.
+/// OpenTelemetry's; of a plan only for statements that functions and triggers run, with `?` for each literal.
 pub const DB_QUERY_TEXT: &str = "db.query.text";
+/// OpenTelemetry's too, as are those down to [`NETWORK_PEER_PORT`]: of spans that a log tells, whose client is not known.
+pub const DB_NAMESPACE: &str = "db.namespace";
+pub const DB_COLLECTION_NAME: &str = "db.collection.name";
+pub const DB_RESPONSE_STATUS_CODE: &str = "db.response.status_code";
+pub const ERROR_TYPE: &str = "error.type";
+pub const NETWORK_PEER_ADDRESS: &str = "network.peer.address";
+pub const NETWORK_PEER_PORT: &str = "network.peer.port";
 /// As `pg_stat_statements` knows the statement; text, since it is beyond the 2^53 of JavaScript's numbers.
 pub const QUERY_ID: &str = "postgresql.query_id";
 /// Which part of the extended protocol: `parse`, `bind` (which plans) or `execute`.
@@ -117,3 +124,34 @@ pub const LOCK_OBJECT: &str = "postgresql.lock.object";
 pub const LOCK_TRANSACTION: &str = "postgresql.lock.transaction_id";
 /// `acquired`, `deadlock`, `failed`, or `waiting` if nothing more was heard.
 pub const LOCK_OUTCOME: &str = "postgresql.lock.outcome";
+/// The session that held it.
+pub const LOCK_HOLDER_PID: &str = "postgresql.lock.holder.pid";
+
+/// The session's process, as `pg_stat_activity` knows it.
+pub const PID: &str = "postgresql.pid";
+/// Of a client without a trace: what it calls itself, and the role it signed in as.
+pub const APPLICATION_NAME: &str = "postgresql.application_name";
+pub const ROLE: &str = "postgresql.role";
+
+pub const VACUUM_AGGRESSIVE: &str = "postgresql.vacuum.aggressive";
+pub const VACUUM_PAGES_REMOVED: &str = "postgresql.vacuum.pages.removed";
+pub const VACUUM_PAGES_REMAIN: &str = "postgresql.vacuum.pages.remain";
+pub const VACUUM_PAGES_SCANNED: &str = "postgresql.vacuum.pages.scanned";
+pub const VACUUM_ROWS_REMOVED: &str = "postgresql.vacuum.rows.removed";
+pub const VACUUM_ROWS_REMAIN: &str = "postgresql.vacuum.rows.remain";
+/// Still needed by some older transaction.
+pub const VACUUM_ROWS_DEAD: &str = "postgresql.vacuum.rows.dead";
+pub const VACUUM_BUFFERS_HIT: &str = "postgresql.vacuum.buffers.hit";
+pub const VACUUM_BUFFERS_READ: &str = "postgresql.vacuum.buffers.read";
+pub const VACUUM_BUFFERS_DIRTIED: &str = "postgresql.vacuum.buffers.dirtied";
+pub const VACUUM_WAL_BYTES: &str = "postgresql.vacuum.wal_bytes";
+
+pub const CHECKPOINT_BUFFERS: &str = "postgresql.checkpoint.buffers_written";
+pub const CHECKPOINT_WAL_ADDED: &str = "postgresql.checkpoint.wal_files.added";
+pub const CHECKPOINT_WAL_REMOVED: &str = "postgresql.checkpoint.wal_files.removed";
+pub const CHECKPOINT_WAL_RECYCLED: &str = "postgresql.checkpoint.wal_files.recycled";
+/// In seconds, as the message says it.
+pub const CHECKPOINT_WRITE: &str = "postgresql.checkpoint.write_s";
+pub const CHECKPOINT_SYNC: &str = "postgresql.checkpoint.sync_s";
+pub const CHECKPOINT_SYNC_FILES: &str = "postgresql.checkpoint.sync_files";
+pub const CHECKPOINT_DISTANCE: &str = "postgresql.checkpoint.distance_kb";

@@ -31,13 +31,16 @@ impl Statement {
     /// Takes one message, which arrived `at` after the start of the client's span. Call it in the order of arrival.
     /// A message that cannot be read changes nothing.
     pub fn add(&mut self, at: Duration, message: &str) -> Result<(), Error> {
-        let message = message::parse(message)?;
+        self.take(at, message::parse(message)?);
+        Ok(())
+    }
+
+    pub(crate) fn take(&mut self, at: Duration, message: Message) {
         if self.records.len() == MAX_RECORDS {
             self.records.pop();
             self.forgotten += 1;
         }
         self.records.push((u64::try_from(at.as_nanos()).unwrap_or(u64::MAX), message));
-        Ok(())
     }
 
     /// The spans below the client's span, which ended at `ended` after its start: parents before children, siblings

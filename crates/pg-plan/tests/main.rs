@@ -9,4 +9,5 @@ mod canary;
 mod captured;
 mod generated;
 mod hostile;
+mod log;
 mod rules;

@@ -28,6 +28,6 @@ pub const POSTGRESQL_LOCK_OBJECT: &str = pg_plan::keys::LOCK_OBJECT;
 /// The span of the transaction that was in the way, in another trace or in this one.
 pub const POSTGRESQL_LOCK_HOLDER_TRACEPARENT: &str = "postgresql.lock.holder.traceparent";
 /// Its session, as `pg_stat_activity` knows it: also where nobody traced it.
-pub const POSTGRESQL_LOCK_HOLDER_PID: &str = "postgresql.lock.holder.pid";
+pub const POSTGRESQL_LOCK_HOLDER_PID: &str = pg_plan::keys::LOCK_HOLDER_PID;
 /// What that session was doing: `active`, or `idle in transaction`.
 pub const POSTGRESQL_LOCK_HOLDER_STATE: &str = "postgresql.lock.holder.state";

@@ -4,6 +4,7 @@ pub mod actix;
 pub mod attributes;
 pub mod awc;
 pub mod current;
+pub mod pg_log;
 pub mod postgres;
 
 mod config;

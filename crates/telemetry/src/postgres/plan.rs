@@ -329,15 +329,20 @@ fn tell(report: &Report) -> (u64, u64) {
     for (at, message) in &report.slot.lock().messages {
         unreadable += u64::from(statement.add(*at, message).is_err());
     }
+    (below(&report.parent, report.began, statement.spans(report.took)), unreadable)
+}
+
+/// Ends the spans below one that began then; tells how many.
+pub(crate) fn below(above: &SpanContext, began: SystemTime, spans: Vec<PlanSpan>) -> u64 {
     let tracer = tracer();
     let mut contexts: Vec<SpanContext> = Vec::new();
-    for PlanSpan { parent, name, start, end, synthetic, attributes } in statement.spans(report.took) {
-        let parent = parent.map_or(&report.parent, |at| &contexts[at]);
+    for PlanSpan { parent, name, start, end, synthetic, attributes } in spans {
+        let parent = parent.map_or(above, |at| &contexts[at]);
         let attributes = attributes.into_iter().map(|(key, value)| KeyValue::new(key, plain(value)));
         let builder = tracer
             .span_builder(name)
             .with_kind(SpanKind::Internal)
-            .with_start_time(report.began + start)
+            .with_start_time(began + start)
             .with_attributes(
                 [
                     KeyValue::new(DB_SYSTEM_NAME, "postgresql"),
@@ -349,12 +354,12 @@ fn tell(report: &Report) -> (u64, u64) {
         let cx = Context::new().with_remote_span_context(parent.clone());
         let mut span = tracer.build_with_context(builder, &cx);
         contexts.push(span.span_context().clone());
-        span.end_with_timestamp(report.began + end);
+        span.end_with_timestamp(began + end);
     }
-    (contexts.len() as u64, unreadable)
+    contexts.len() as u64
 }
 
-fn plain(value: Value) -> opentelemetry::Value {
+pub(crate) fn plain(value: Value) -> opentelemetry::Value {
     match value {
         Value::Bool(value) => value.into(),
         Value::Int(value) => value.into(),
