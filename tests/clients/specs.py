@@ -1,6 +1,6 @@
 """Random spans, and random queries with the SQL that answers them.
 
-SEED=n repeats a run, SPECS=n changes the number of queries, SPANS=n that of spans.
+Each run draws others. SEED=n repeats a run, SPECS=n changes the number of queries, SPANS=n that of spans.
 """
 
 import json
@@ -287,9 +287,10 @@ def make_spec(number):
     unnamed = [(c, columns[key]) for key, c in zip(columns, calculations) if isinstance(columns[key], str)]
     if unnamed and breakdowns and rng.random() < 0.3:
         calculation, sql = rng.choice(unnamed)
-        same = [s for c, s in zip(calculations, columns.values()) if c["op"] == calculation["op"] and c.get("column") == calculation.get("column")]
+        same = [(c, s) for c, s in zip(calculations, columns.values()) if c["op"] == calculation["op"] and c.get("column") == calculation.get("column")]
         op, value = rng.choice([">", ">=", "<", "!="]), rng.choice([0, 1, 5, 20])
-        # Of two that the having may mean, the first.
+        # Of several that the having may mean, the one without a name, else the first.
+        same = [s for c, s in sorted(same, key=lambda one: "name" in one[0])]
         if isinstance(same[0], str):
             having = f"({same[0]} IS NOT NULL AND {same[0]} {op} {value})"
             spec["havings"] = [{"calculate_op": calculation["op"], "op": op, "value": value, **({"column": calculation["column"]} if "column" in calculation else {})}]

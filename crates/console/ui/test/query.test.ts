@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { amount, axis, boxOf, cellAt, change, edgeMarks, linePath, placeOf, strength, timeMarks } from '../src/query/chart';
 import { addVisit } from '../src/query/history';
 import { percent, rank, telling } from '../src/query/rank';
-import { FIRST, filterOf, readState, shifted, tidy, withBreakdowns, withCalculations, withFilter, withRange, withTime, writeState } from '../src/query/spec';
+import { FIRST, filterOf, meant, readState, shifted, tidy, withBreakdowns, withCalculations, withFilter, withRange, withTime, writeState } from '../src/query/spec';
 import type { State } from '../src/query/spec';
 import { compact, parseCalculation, parseFilter, parseHaving, parseNamed, parseOrder, printCalculation, printFilter, printHaving, printOrder, suggestCalculation, suggestColumns, suggestFilter, valuesWanted } from '../src/query/text';
 import type { Column } from '../src/query/text';
@@ -93,6 +93,13 @@ test('what is taken away takes its orders along', () => {
   const spec = { ...FIRST, havings: [{ calculate_op: 'COUNT', op: '>', value: 3 }] };
   expect(withCalculations(spec, [{ op: 'P95', column: 'duration_ms' }])).toMatchObject({ orders: [], havings: [] });
   expect(withBreakdowns({ breakdowns: ['a', 'b'], orders: [{ column: 'a' }, { column: 'b' }, { op: 'COUNT' }] }, ['b'])).toEqual({ breakdowns: ['b'], orders: [{ column: 'b' }, { op: 'COUNT' }] });
+});
+
+test('of two calculations alike an order means the one without a name', () => {
+  const failed = { op: 'COUNT', name: 'failed' };
+  expect(meant({ calculations: [failed, { op: 'COUNT' }] }, { op: 'COUNT' })).toEqual({ op: 'COUNT' });
+  expect(meant({ calculations: [failed] }, { op: 'COUNT' })).toEqual(failed);
+  expect(meant({ calculations: [failed] }, { op: 'MAX', column: 'rows' })).toBeUndefined();
 });
 
 test('a condition replaces its opposite and is not doubled', () => {

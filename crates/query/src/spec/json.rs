@@ -236,11 +236,7 @@ fn order(at: &At<'_>, spec: &Spec) -> Result<Order> {
     }
     let by = match (&column, op) {
         (None, None) => return at.fail("needs a column, an op, or both"),
-        (_, Some(op)) => spec
-            .calculations
-            .iter()
-            .position(|calculation| calculation.op == op && calculation.column == column)
-            .map(OrderBy::Calculation),
+        (_, Some(op)) => meant(op, column.as_deref(), spec).map(OrderBy::Calculation),
         (Some(column), None) => order_by_column(column, spec),
     };
     let Some(by) = by else {
@@ -252,6 +248,16 @@ fn order(at: &At<'_>, spec: &Spec) -> Result<Order> {
         return at.fail("nothing is ordered by a HEATMAP");
     }
     Ok(Order { by, descending, column, op })
+}
+
+/// The one without a name, if there is one: a name is how the others are meant.
+fn meant(op: CalculationOp, column: Option<&str>, spec: &Spec) -> Option<usize> {
+    let alike = |named: bool| {
+        spec.calculations
+            .iter()
+            .position(|c| c.op == op && c.column.as_deref() == column && c.name.is_some() == named)
+    };
+    alike(false).or_else(|| alike(true))
 }
 
 fn order_by_column(column: &str, spec: &Spec) -> Option<OrderBy> {
@@ -283,8 +289,7 @@ fn having(at: &At<'_>, spec: &Spec) -> Result<Having> {
     let op = fields.need("op")?.op(CompareOp::find)?;
     let value = fields.need("value")?;
     let Some(value) = value.json.as_f64() else { return value.fail("must be a number") };
-    let found = spec.calculations.iter().position(|c| c.op == calculate_op && c.column == column);
-    match found {
+    match meant(calculate_op, column.as_deref(), spec) {
         Some(calculation) => Ok(Having { calculation, op, value }),
         None => at.fail("is of no calculation of this query (same op, same column)"),
     }
@@ -376,4 +381,29 @@ fn write_having(having: &Having, spec: &Spec) -> Json {
         json["column"] = json!(column);
     }
     json
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_two_calculations_alike_the_one_without_a_name_is_meant() {
+        let check = |calculations: Json, expect: usize| {
+            let spec = json!({
+                "calculations": calculations, "breakdowns": ["name"], "orders": [{"op": "COUNT"}],
+                "havings": [{"calculate_op": "COUNT", "op": ">", "value": 1}],
+            });
+            let spec = Spec::parse(&spec).unwrap();
+            assert!(
+                matches!(spec.orders[0].by, OrderBy::Calculation(place) if place == expect),
+                "{calculations}"
+            );
+            assert_eq!(spec.havings[0].calculation, expect, "{calculations}");
+        };
+        let failed = json!({"op": "COUNT", "name": "failed", "filters": [{"column": "error", "op": "=", "value": true}]});
+        check(json!([failed, {"op": "COUNT"}]), 1);
+        check(json!([{"op": "COUNT"}, failed]), 0);
+        check(json!([{"op": "MAX", "column": "rows"}, failed]), 1);
+    }
 }

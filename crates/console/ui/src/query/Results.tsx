@@ -3,7 +3,7 @@ import { Icon } from '../shared/marks';
 import type { Answer, Row, Totals } from './calls';
 import { amount, axis, change, linePath } from './chart';
 import { colourOf } from './Lines';
-import { calculations, filterOf, keyOf } from './spec';
+import { calculations, filterOf, keyOf, meant } from './spec';
 import type { Filter, Order, Spec } from './spec';
 
 interface Props {
@@ -22,6 +22,7 @@ export function Results({ answer, spec, onPoint, onFilter, onOrder }: Props) {
   const keys = [...shown.map(keyOf), ...(spec.formulas ?? []).map(({ name }) => name)];
   const first = keys[0];
   const order = spec.orders?.[0];
+  const ordered = order?.op && keyOf(meant(spec, order) ?? { op: order.op });
   return (
     <div className="results">
       <table>
@@ -32,7 +33,7 @@ export function Results({ answer, spec, onPoint, onFilter, onOrder }: Props) {
             ))}
             {shown.map((calculation) => {
               const key = keyOf(calculation);
-              const isOrder = order !== undefined && (order.op ? order.op === calculation.op && order.column === calculation.column : order.column === calculation.name);
+              const isOrder = order !== undefined && (order.op ? key === ordered : order.column === calculation.name);
               return (
                 <th key={key} className="number" aria-sort={isOrder ? (order.order === 'descending' ? 'descending' : 'ascending') : 'none'}>
                   <button

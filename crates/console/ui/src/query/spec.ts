@@ -163,6 +163,12 @@ function sameValue(a: Filter['value'], b: Filter['value']): boolean {
   return JSON.stringify(a) === JSON.stringify(b);
 }
 
+/** The calculation that an order by operator and column means: of several the one without a name, as the console has it. */
+export function meant(spec: Spec, { op, column }: Order): Calculation | undefined {
+  const alike = calculations(spec).filter((each) => each.op === op && each.column === column);
+  return alike.find(({ name }) => name === undefined) ?? alike[0];
+}
+
 export function withBreakdown(spec: Spec, column: string): Spec {
   const before = spec.breakdowns ?? [];
   return before.includes(column) ? spec : { ...spec, breakdowns: [...before, column] };
