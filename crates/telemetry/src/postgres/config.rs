@@ -31,7 +31,8 @@ pub struct DbConfig {
 /// Which sampled statements carry their trace into Postgres.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
-    /// Every one. A single statement is wrapped in a transaction of its own: two more round trips.
+    /// Every one. A single statement is wrapped in a transaction of its own, which takes one round trip more: its BEGIN
+    /// stands for the test of the connection that every other statement is preceded by.
     Always,
     /// Those inside a [`super::Tx`], where it costs no round trip. A single statement brings back its plan over
     /// a small pool of its own, and the server is not told the trace.

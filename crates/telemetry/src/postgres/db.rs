@@ -95,8 +95,17 @@ impl Db {
         &self.watch
     }
 
+    /// A connection that BEGIN will try, so that no turn is spent on trying it before: an idle one as it is, if there
+    /// is one.
+    pub(super) async fn acquire_to_begin(&self, cx: &Context) -> Result<Held, Error> {
+        match self.pool.try_acquire() {
+            Some(connection) => Ok(Held::untried(connection)),
+            None => self.acquire(cx).await,
+        }
+    }
+
     /// A connection; the wait for it is a span of its own if it is long or in vain.
-    pub(super) async fn acquire(&self, cx: &Context) -> Result<Held, Error> {
+    async fn acquire(&self, cx: &Context) -> Result<Held, Error> {
         let asked = SystemTime::now();
         let acquired = self.pool.acquire().await;
         let most = self.pool.options().get_max_connections();
@@ -104,19 +113,22 @@ impl Db {
         acquired.map(Held::new)
     }
 
-    /// Begins a transaction that carries `span`: once more and without plans if the server no longer gives them.
+    /// Begins a transaction that carries `span`: once more on another connection if this one was dead, and once more
+    /// without plans if the server no longer gives them.
     pub(super) async fn open(&self, cx: &Context, mut held: Held, span: &SpanContext) -> Result<Held, Error> {
-        let plans = self.server.plans();
-        match held.begin(span::begin_sql(span, &self.server)).await {
-            Err(error) if plans && self.server.refused(&error) => {
-                // The refused one is closed, which makes room in the pool.
-                drop(held);
-                held = self.acquire(cx).await?;
-                held.begin(span::begin_sql(span, &self.server)).await?;
+        let limit = self.pool.options().get_acquire_timeout();
+        loop {
+            let plans = self.server.plans();
+            let begun = tokio::time::timeout(limit, held.begin(span::begin_sql(span, &self.server))).await;
+            let Err(error) = begun.map_err(|_| Error::PoolTimedOut)? else { return Ok(held) };
+            let refused = self.server.refused(&error);
+            if !(held.is_untried() || plans && refused) {
+                return Err(error);
             }
-            done => done?,
+            // It is closed, which makes room in the pool.
+            drop(held);
+            held = self.acquire(cx).await?;
         }
-        Ok(held)
     }
 
     /// A connection for one sampled statement, and its span.
@@ -125,6 +137,7 @@ impl Db {
         let plan = always || traced.is_some();
         let held = match traced {
             Some(connection) => Held::new(connection),
+            None if always => self.acquire_to_begin(cx).await?,
             None => self.acquire(cx).await?,
         };
         let mut span = Statement::start(cx, &self.target, query.text().as_str());

@@ -15,6 +15,8 @@ type Manager = <Postgres as Database>::TransactionManager;
 pub(super) struct Held {
     connection: PoolConnection<Postgres>,
     state: State,
+    /// It was idle, and nobody has asked whether it still lives.
+    untried: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +30,15 @@ enum State {
 
 impl Held {
     pub(super) fn new(connection: PoolConnection<Postgres>) -> Self {
-        Self { connection, state: State::Idle }
+        Self { connection, state: State::Idle, untried: false }
+    }
+
+    pub(super) fn untried(connection: PoolConnection<Postgres>) -> Self {
+        Self { connection, state: State::Idle, untried: true }
+    }
+
+    pub(super) fn is_untried(&self) -> bool {
+        self.untried
     }
 
     pub(super) fn connection(&mut self) -> &mut PgConnection {
@@ -46,6 +56,7 @@ impl Held {
         self.state = State::Opening;
         Manager::begin(&mut self.connection, Some(AssertSqlSafe(sql).into_sql_str())).await?;
         self.state = State::Open;
+        self.untried = false;
         Ok(())
     }
 

@@ -41,7 +41,7 @@ impl Tx {
     }
 
     pub(super) async fn begin_traced(db: &Db, outer: &Context) -> Result<Self, Error> {
-        let held = db.acquire(outer).await?;
+        let held = db.acquire_to_begin(outer).await?;
         let target = Arc::clone(db.target());
         let inner = span::transaction(outer, &target);
         let mut begin = Statement::start(&inner, &target, "BEGIN");
