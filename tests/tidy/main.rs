@@ -207,6 +207,34 @@ fn the_readme_gives_the_commands_that_ci_runs() {
     assert!(ci.contains("cargo test --workspace"), ".ci/run does not run the README's test command");
 }
 
+/// The app and the console are apart, and neither asks the service for them.
+#[test]
+fn the_faults_of_the_laboratory_have_the_same_names_everywhere() {
+    let read = |path: &str| fs::read_to_string(root().join(path)).unwrap();
+    let said = |path: &str| -> BTreeMap<String, String> {
+        let text = read(path);
+        let (_, rest) = text.split_once("FAULTS = {").expect(path);
+        let (block, _) = rest.split_once('}').expect(path);
+        let entries = block.lines().filter_map(|line| line.split_once(':'));
+        let plain = |text: &str| text.trim().trim_matches([',', '\'']).to_owned();
+        entries.map(|(name, text)| (plain(name), plain(text))).collect()
+    };
+    let app = said("frontend-proxy/web/src/laboratory.ts");
+    assert_eq!(app, said("crates/console/ui/src/setup/Laboratory.tsx"));
+
+    let service: BTreeSet<String> = read("crates/activities/src/lab.rs")
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("(\"")?.split_once("\", Self::"))
+        .map(|(name, _)| name.to_owned())
+        .collect();
+    let page = read("docs/laboratory.md");
+    let page: BTreeSet<String> =
+        page.lines().filter_map(|line| line.strip_prefix("## ")).map(str::to_owned).collect();
+    assert_eq!(service.len(), 7, "{service:?}");
+    assert_eq!(service, page);
+    assert_eq!(service, app.into_keys().collect());
+}
+
 #[test]
 fn lock_files_name_no_download_address() {
     let lock = fs::read_to_string(root().join("package-lock.json")).unwrap();
