@@ -21,12 +21,16 @@ const PLANS: &[(&str, &str)] = &[
     // The texts are read by a program.
     ("lc_messages", "C"),
     // Durations of parse, bind and execute, and long waits for locks. They are messages of the level LOG, which would
-    // go to the server's log as well, a kilobyte a statement: so nothing of these sessions goes there. Their errors
-    // are in the service's own log and in the trace.
-    ("log_min_messages", "fatal"),
+    // go to the server's log as well, a kilobyte a statement: so nothing of these sessions goes there (`log_level`),
+    // unless somebody reads it. Their errors are in the service's own log and in the trace.
     ("log_lock_waits", "on"),
     ("log_parameter_max_length", "0"),
 ];
+/// The messages of these sessions that go to the server's log. In this setting LOG is above ERROR: one cannot have the
+/// errors and not the durations.
+const fn log_level(server_log: bool) -> (&'static str, &'static str) {
+    ("log_min_messages", if server_log { "warning" } else { "fatal" })
+}
 /// What a sampled transaction sets.
 const GRANTED: &str = "auto_explain.log_min_duration, log_min_duration_statement";
 /// Since 16: keeps bind values out of the plans.
@@ -39,12 +43,14 @@ pub struct Service<'a> {
     /// As above.
     pub role: &'a str,
     pub password: &'a str,
+    /// Whether the server's log is to have what its sessions say ([`crate::Options::server_log`]).
+    pub server_log: bool,
 }
 
 /// Makes the role and the database if they are missing, keeps everyone else out, and prepares plans where
 /// `auto_explain` is there (a warning says where it is not). Works on any server: `superuser` says which.
 pub async fn bootstrap(superuser: &PgConnectOptions, service: &Service<'_>) -> Result<(), Error> {
-    let Service { database, role, .. } = service;
+    let Service { database, role, .. } = *service;
     let mut connection = superuser.connect().await.map_err(Error::sql("connecting as superuser"))?;
     let done = prepare(&mut connection, service).await;
     let _ = connection.close().await;
@@ -60,7 +66,11 @@ pub async fn bootstrap_url(superuser: &str, service: &str) -> Result<(), Error> 
     let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
     let (role, password) = (decoded(url.username()), decoded(url.password().unwrap_or_default()));
     let database = decoded(url.path().trim_start_matches('/'));
-    bootstrap(&superuser, &Service { database: &database, role: &role, password: &password }).await
+    bootstrap(
+        &superuser,
+        &Service { database: &database, role: &role, password: &password, server_log: false },
+    )
+    .await
 }
 
 async fn prepare(connection: &mut PgConnection, service: &Service<'_>) -> Result<(), sqlx::Error> {
@@ -81,11 +91,16 @@ async fn prepare(connection: &mut PgConnection, service: &Service<'_>) -> Result
     for shared in [database.as_str(), "postgres", "template1"] {
         run(connection, format!("revoke all on database {shared} from public")).await?;
     }
-    plans(connection, &database, &role).await
+    plans(connection, &database, &role, service.server_log).await
 }
 
 /// Asked before it is set: a database that preloads a missing library refuses every connection.
-async fn plans(connection: &mut PgConnection, database: &str, role: &str) -> Result<(), sqlx::Error> {
+async fn plans(
+    connection: &mut PgConnection,
+    database: &str,
+    role: &str,
+    server_log: bool,
+) -> Result<(), sqlx::Error> {
     let version: i32 = sqlx::query_scalar("select current_setting('server_version_num')::int")
         .fetch_one(&mut *connection)
         .await?;
@@ -100,7 +115,8 @@ async fn plans(connection: &mut PgConnection, database: &str, role: &str) -> Res
         tracing::warn!("auto_explain is not installed with this Postgres: no plan spans ({error})");
         return Ok(());
     }
-    for (name, value) in PLANS.iter().chain((version >= 160_000).then_some(&PLANS_16)) {
+    let since_16 = (version >= 160_000).then_some(&PLANS_16);
+    for (name, value) in PLANS.iter().chain([&log_level(server_log)]).chain(since_16) {
         run(connection, format!("alter database {database} set {name} = '{value}'")).await?;
     }
     run(connection, format!("grant set on parameter {GRANTED} to {role}")).await

@@ -27,6 +27,9 @@ pub struct Options {
     pub bin: Option<PathBuf>,
     /// Whether the data goes away with the server; then nothing is synced to disk either.
     pub ephemeral: bool,
+    /// Whether the server writes a log (`jsonlog`, Postgres 15) with the errors and waits of the services: for
+    /// `throughline pg-log`. It may be another at the next start.
+    pub server_log: bool,
 }
 
 /// Why there is no Postgres. Each message is one line and says what to do.
@@ -59,12 +62,23 @@ pub enum Error {
 impl Options {
     /// The Postgres of a clone of this repository: its data stays, its port is [`DEFAULT_PORT`].
     pub fn for_clone(root: &Path) -> Self {
-        Self { home: home::for_clone(root), port: Some(DEFAULT_PORT), bin: None, ephemeral: false }
+        Self {
+            home: home::for_clone(root),
+            port: Some(DEFAULT_PORT),
+            bin: None,
+            ephemeral: false,
+            server_log: false,
+        }
     }
 
     /// A throw-away Postgres on a free port.
     pub fn ephemeral() -> Self {
-        Self { home: home::temporary(), port: None, bin: None, ephemeral: true }
+        Self { home: home::temporary(), port: None, bin: None, ephemeral: true, server_log: false }
+    }
+
+    /// Where the log is, if it is written.
+    pub fn server_log_folder(&self) -> PathBuf {
+        self.home.join("data").join(server::LOG_FOLDER)
     }
 }
 

@@ -46,6 +46,21 @@ const SETTINGS: &[&str] = &[
 /// Data that goes away needs no care: a commit does not wait for the disk.
 const EPHEMERAL_SETTINGS: &[&str] = &["fsync=off", "synchronous_commit=off", "full_page_writes=off"];
 
+pub(crate) const LOG_FOLDER: &str = "log";
+/// For `throughline pg-log`: later ones of the same name win.
+const LOG_SETTINGS: &[&str] = &[
+    "logging_collector=on",
+    "log_destination=jsonlog",
+    "log_directory=log",
+    "log_rotation_size=10MB",
+    // The reader knows no other zone by its abbreviation, and no other language.
+    "log_timezone=UTC",
+    "lc_messages=C",
+    "log_lock_waits=on",
+    "log_checkpoints=on",
+    "log_autovacuum_min_duration=0",
+];
+
 /// A Postgres that lives as long as this value, or as this process.
 pub struct Server {
     port: u16,
@@ -53,6 +68,7 @@ pub struct Server {
     keeper: Keeper,
     home: Home,
     passwords: Mutex<BTreeMap<String, String>>,
+    logs: bool,
     /// Two bootstraps at a time would update the same rows of the catalogue, which Postgres answers with
     /// "tuple concurrently updated".
     bootstrapping: tokio::sync::Mutex<()>,
@@ -119,7 +135,7 @@ impl Server {
     pub async fn bootstrap_one(&self, database: &str, role: &str) -> Result<String, Error> {
         let _one_at_a_time = self.bootstrapping.lock().await;
         let password = self.password_or_new(role)?;
-        let service = Service { database, role, password: &password };
+        let service = Service { database, role, password: &password, server_log: self.logs };
         bootstrap(&self.superuser("postgres"), &service).await?;
         Ok(self.url(database, role))
     }
@@ -205,6 +221,7 @@ fn start(options: &Options) -> Result<Server, Error> {
         keeper,
         home,
         passwords: Mutex::new(passwords),
+        logs: options.server_log,
         bootstrapping: tokio::sync::Mutex::default(),
     })
 }
@@ -219,7 +236,7 @@ fn listen(
     loop {
         tries += 1;
         let port = available(options.port.unwrap_or(0))?;
-        let mut child = spawn(home, binaries, port, options.ephemeral)?;
+        let mut child = spawn(home, binaries, port, options)?;
         // Before the wait, so that a process that dies while it waits leaves no server either.
         let mut keeper = match Keeper::start(child.id(), &home.data(), remove) {
             Ok(keeper) => keeper,
@@ -247,13 +264,15 @@ fn listen(
     }
 }
 
-fn spawn(home: &Home, binaries: &Binaries, port: u16, ephemeral: bool) -> Result<Child, Error> {
+fn spawn(home: &Home, binaries: &Binaries, port: u16, options: &Options) -> Result<Child, Error> {
     let log =
         fs::File::create(home.log()).map_err(Error::io(format!("creating {}", home.log().display())))?;
     let errors = log.try_clone().map_err(Error::io("opening the log twice"))?;
     let mut command: Command = home.command(&binaries.postgres());
     command.arg("-D").arg(home.data()).arg("-p").arg(port.to_string());
-    for setting in SETTINGS.iter().chain(ephemeral.then_some(EPHEMERAL_SETTINGS).into_iter().flatten()) {
+    let wanted =
+        [(true, SETTINGS), (options.ephemeral, EPHEMERAL_SETTINGS), (options.server_log, LOG_SETTINGS)];
+    for setting in wanted.into_iter().filter(|(wanted, _)| *wanted).flat_map(|(_, settings)| settings) {
         command.arg("-c").arg(setting);
     }
     command

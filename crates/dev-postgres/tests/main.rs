@@ -50,6 +50,20 @@ async fn a_second_start_finds_the_data_and_the_passwords_of_the_first() {
     fs::remove_dir_all(&options.home).unwrap();
 }
 
+/// `up --pg-log` on data that knew none, and the other way round.
+#[tokio::test]
+async fn a_log_is_written_by_the_starts_that_want_one() {
+    let options = Options { ephemeral: false, ..kept() };
+    let settings = "select current_setting('logging_collector') || current_setting('log_min_messages')";
+    for (server_log, expect) in [(false, "offfatal"), (true, "onwarning"), (false, "offfatal")] {
+        let server = Server::start(Options { server_log, ..options.clone() }).await.unwrap();
+        let urls = server.bootstrap(&["users"]).await.unwrap();
+        assert_eq!(read(&urls["users"], settings).await.unwrap(), expect);
+        server.stop().await;
+    }
+    fs::remove_dir_all(&options.home).unwrap();
+}
+
 #[tokio::test]
 async fn each_role_enters_its_own_database_and_nothing_else() {
     let server = test_support::postgres().await;

@@ -38,7 +38,7 @@ fn show(spans: &[LogSpan]) -> String {
     for span in spans {
         let parent =
             span.parent.as_deref().map_or("root".to_owned(), |parent| format!("in {}", digit(parent)));
-        let (at, took) = ((span.start - began).as_secs_f64(), span.length().as_secs_f64() * 1e3);
+        let (at, took) = (span.start.saturating_sub(began).as_secs_f64(), span.length().as_secs_f64() * 1e3);
         let kind = if span.server { "server" } else { "internal" };
         let _ = write!(text, "{parent} {kind} {}  {took:.3} ms at {at:.3} s", span.name);
         if let Some(error) = &span.error {

@@ -9,6 +9,7 @@ mod lists;
 mod load;
 mod mcp;
 mod migrate;
+mod pg_log;
 mod queries;
 mod remote;
 mod role;
@@ -48,6 +49,8 @@ enum Command {
     FrontendProxy(role::Options),
     /// Receives, keeps and shows traces
     Console(role::ConsoleOptions),
+    /// Read a Postgres server's own log, and send what it tells as spans: cancelled statements, locks, foreign clients
+    PgLog(pg_log::Options),
     /// Make the databases ready, on any Postgres: roles, databases, migrations, and people and posts to look at
     Migrate(migrate::Options),
     /// Ask the role beside this process whether it is well, for containers
@@ -110,6 +113,7 @@ fn main() -> ExitCode {
         Command::Users(options) => role::run(Role::Users, &options.apply(env)),
         Command::FrontendProxy(options) => role::run(Role::FrontendProxy, &options.apply(env)),
         Command::Console(options) => role::run(Role::Console, &options.apply(env)),
+        Command::PgLog(options) => role::run(Role::PgLog, &options.apply(env)),
         Command::Migrate(options) => migrate::run(&options, &env),
         Command::Health(options) => health::run(&options, &env),
         Command::Trace(options) => trace::run(&options, &env),

@@ -9,7 +9,10 @@ use clap::Args;
 use console::clickhouse;
 use env::{ConfigError, Env};
 use futures::FutureExt as _;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
+
+use crate::pg_log;
 
 /// How long the last spans of a process may take to leave it. `up` waits longer before it kills.
 const FLUSH_DEADLINE: Duration = Duration::from_secs(5);
@@ -25,6 +28,8 @@ pub(crate) enum Role {
     Activities,
     Users,
     Console,
+    /// Beside the others, only if somebody wants it; it listens nowhere.
+    PgLog,
 }
 
 #[derive(Args)]
@@ -76,7 +81,7 @@ pub(crate) fn run(role: Role, env: &Env) -> ExitCode {
 }
 
 impl Role {
-    /// In the order of a request's way.
+    /// Those that every system has, in the order of a request's way.
     pub(crate) const ALL: [Self; 5] =
         [Self::FrontendProxy, Self::Gateway, Self::Activities, Self::Users, Self::Console];
 
@@ -87,6 +92,15 @@ impl Role {
             Self::Activities => "activities",
             Self::Users => "users",
             Self::Console => "console",
+            Self::PgLog => "pg-log",
+        }
+    }
+
+    /// Whose spans it sends: those of the log are the server's.
+    const fn service_name(self) -> &'static str {
+        match self {
+            Self::PgLog => "postgresql",
+            _ => self.name(),
         }
     }
 }
@@ -120,7 +134,7 @@ fn with(env: Env, name: &str, value: Option<String>) -> Env {
 }
 
 async fn serve(role: Role, env: &Env) -> anyhow::Result<()> {
-    let mut config = telemetry::Config::from_env(role.name(), &exporting(role, env))?;
+    let mut config = telemetry::Config::from_env(role.service_name(), &exporting(role, env))?;
     env!("THROUGHLINE_VERSION").clone_into(&mut config.service_version); // see build.rs
     let guard = telemetry::init(config)?;
     // A panic has to pass by here too, or the spans that explain it are lost.
@@ -200,7 +214,24 @@ async fn application(role: Role, env: &Env) -> anyhow::Result<()> {
         Role::Users => host!(users),
         Role::Console if clickhouse::Config::is_asked(env) => host!(clickhouse),
         Role::Console => host!(console),
+        Role::PgLog => read_log(env).await,
     }
+}
+
+/// The reader works with files, on a thread of its own; dropping the sender stops it.
+async fn read_log(env: &Env) -> anyhow::Result<()> {
+    let config = pg_log::Config::from_env(env)?;
+    let (stop, stopped) = std::sync::mpsc::channel();
+    let mut reader = tokio::task::spawn_blocking(move || pg_log::run(&config, &stopped));
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    tokio::select! {
+        ended = &mut reader => return ended?,
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+        () = orphaned(env) => {}
+    }
+    drop(stop);
+    reader.await?
 }
 
 /// Ready when `up` is gone: its end of our standard input closes, even when it was killed. Never, without `up`.

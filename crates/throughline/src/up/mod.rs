@@ -37,6 +37,9 @@ pub(crate) struct Options {
     /// Serve the web apps as they are, without looking whether their sources are newer
     #[arg(long)]
     no_web_build: bool,
+    /// Let Postgres write its log, and read it: what no client hears of, as spans of `postgresql` (see docs/pg-log.md)
+    #[arg(long)]
+    pg_log: bool,
 }
 
 pub(crate) fn run(options: &Options, env: Env) -> ExitCode {
@@ -109,6 +112,9 @@ async fn start(
     let database = postgres.insert(Postgres::start(plan, progress).await?);
     for role in [Role::Users, Role::Activities] {
         supervisor.start(role, &plan.environment(role, Some(database)))?;
+    }
+    if options.pg_log {
+        supervisor.start(Role::PgLog, &plan.environment(Role::PgLog, Some(database)))?;
     }
     let client = Client::new();
     let ((), seeded) = futures::try_join!(

@@ -19,6 +19,9 @@ use crate::role::{Role, SUPERVISED};
 /// `up` shows traces to people who wait for them; OpenTelemetry's 5 s between exports is for production.
 const EXPORT_INTERVAL_MS: &str = "200";
 
+/// Files of the server's log, 10 MB each, that stay when they were read: a busy hour would write gigabytes.
+const KEPT_LOGS: &str = "2";
+
 pub(crate) struct Plan {
     /// The clone: the folder with `crates/` and `frontend-proxy/`.
     root: PathBuf,
@@ -40,11 +43,11 @@ impl Plan {
 
     fn of(options: &Options, env: Env) -> anyhow::Result<Self> {
         let root = workspace_root()?;
-        let Options { ephemeral, port_offset, .. } = *options;
+        let Options { ephemeral, port_offset, pg_log: server_log, .. } = *options;
         if ephemeral {
             // No `.env` here: tests must not send their spans to somebody's account. The folder is Postgres', whose
             // keeper removes it even when `up` is killed.
-            let postgres = dev_postgres::Options::ephemeral();
+            let postgres = dev_postgres::Options { server_log, ..dev_postgres::Options::ephemeral() };
             return Ok(Self { root, state: postgres.home.join("up"), ports: Ports::free()?, postgres, env });
         }
         let file = root.join(".env");
@@ -54,6 +57,7 @@ impl Plan {
         let postgres = dev_postgres::Options {
             port: Some(ports.postgres),
             bin: env.get("PG_BIN").map(PathBuf::from),
+            server_log,
             ..dev_postgres::Options::for_clone(&root)
         };
         Ok(Self { state: root.join(".throughline"), root, ports, postgres, env })
@@ -68,7 +72,7 @@ impl Plan {
     }
 
     pub(crate) fn url(&self, role: Role) -> String {
-        format!("http://{}", self.listen(role))
+        format!("http://{}", address(self.port(role).unwrap_or_default()))
     }
 
     pub(crate) fn console_token(&self) -> Option<Secret> {
@@ -86,7 +90,10 @@ impl Plan {
 
     /// The environment of a role: what `up` has, under what the role needs to find the others.
     pub(crate) fn environment(&self, role: Role, database: Option<&Postgres>) -> Env {
-        let mut env = self.env.clone().with("LISTEN", self.listen(role)).with(SUPERVISED, "1");
+        let mut env = self.env.clone().with(SUPERVISED, "1");
+        if let Some(port) = self.port(role) {
+            env = env.with("LISTEN", address(port));
+        }
         for (name, default) in [
             ("LOG_FORMAT", "pretty"),
             ("OTEL_BSP_SCHEDULE_DELAY", EXPORT_INTERVAL_MS),
@@ -135,6 +142,10 @@ impl Plan {
                 .with("CONSOLE_UI_DIR", folder("crates/console/ui/dist"))
                 // Its laboratory, which the console leaves alone in production.
                 .with("CONSOLE_APP_URL", self.url(Role::FrontendProxy)),
+            Role::PgLog => env
+                .with("PG_LOG_DIR", self.postgres.server_log_folder().display().to_string())
+                .with("PG_LOG_STATE", self.state.join("pg-log.json").display().to_string())
+                .with("PG_LOG_KEEP", KEPT_LOGS),
         }
     }
 
@@ -191,13 +202,14 @@ impl Plan {
         }
     }
 
-    fn listen(&self, role: Role) -> String {
-        address(match role {
+    fn port(&self, role: Role) -> Option<u16> {
+        Some(match role {
             Role::FrontendProxy => self.ports.web,
             Role::Gateway => self.ports.gateway,
             Role::Activities => self.ports.activities,
             Role::Users => self.ports.users,
             Role::Console => self.ports.console,
+            Role::PgLog => return None,
         })
     }
 

@@ -20,8 +20,8 @@ use crate::http::Client;
 use crate::role::Role;
 
 /// First who takes requests, last who takes their telemetry.
-const STOP_ORDER: [Role; 5] =
-    [Role::FrontendProxy, Role::Gateway, Role::Activities, Role::Users, Role::Console];
+const STOP_ORDER: [Role; 6] =
+    [Role::FrontendProxy, Role::Gateway, Role::Activities, Role::Users, Role::PgLog, Role::Console];
 /// A role answers what it has begun (10 s at most) and flushes (5 s); after this long it hangs, and is killed.
 const STOP_DEADLINE: Duration = Duration::from_secs(20);
 /// How long all roles together may take to be ready; a healthy machine needs less than 2 s.
