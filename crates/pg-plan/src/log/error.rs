@@ -88,6 +88,7 @@ mod tests {
             ("42601", r#"syntax error at or near "'secret'""#, r#"syntax error at or near "?""#),
             ("42703", r#"column "nothing" does not exist"#, r#"column "nothing" does not exist"#),
             ("23505", r#"duplicate key violates "posts_pkey""#, r#"duplicate key violates "posts_pkey""#),
+            ("", r#"of a stranger: ""#, r#"of a stranger: "?""#),
             ("40P01", "deadlock detected", "deadlock detected"),
         ] {
             assert_eq!(without_values(message, code), expect, "{code}");

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use opentelemetry::global::{self, BoxedSpan, BoxedTracer};
 use opentelemetry::trace::{Span as _, SpanContext, SpanKind, Status, TraceContextExt as _, Tracer as _};
 use opentelemetry::{Context, KeyValue};
+use pg_plan::log::without_values;
 use sqlx::error::DatabaseError;
 use sqlx::postgres::{PgConnectOptions, PgQueryResult, PgRow};
 use sqlx::{Either, Error, SqlStr};
@@ -303,20 +304,6 @@ fn record(span: &mut BoxedSpan, error: &Error) {
     span.set_status(Status::error(message));
 }
 
-/// Postgres quotes names and values alike. The classes below quote names (constraints, columns, roles), but for a syntax
-/// error, which quotes the text; a data exception (22) quotes what could not be read. See "PostgreSQL Error Codes" in its
-/// documentation.
-fn without_values(message: &str, code: &str) -> String {
-    const QUOTE_NAMES: [&str; 6] = ["08", "23", "28", "3D", "3F", "42"];
-    const SYNTAX_ERROR: &str = "42601";
-    let names = code != SYNTAX_ERROR && QUOTE_NAMES.iter().any(|class| code.starts_with(class));
-    match (message.find('"'), message.rfind('"')) {
-        // A value may hold quotes of its own.
-        (Some(first), Some(last)) if !names => format!("{}\"?\"{}", &message[..first], &message[last + 1..]),
-        _ => message.to_owned(),
-    }
-}
-
 /// The variant's name: of few values, as an `error.type` has to be.
 fn kind(error: &Error) -> &'static str {
     match error {
@@ -331,33 +318,5 @@ fn kind(error: &Error) -> &'static str {
         Error::Encode(_) => "sqlx::Error::Encode",
         Error::Decode(_) | Error::ColumnDecode { .. } => "sqlx::Error::Decode",
         _ => "sqlx::Error",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_error_tells_names_and_no_values() {
-        for (code, message, expect) in [
-            (
-                "22P02",
-                r#"invalid input syntax for type uuid: "a "b" c""#,
-                r#"invalid input syntax for type uuid: "?""#,
-            ),
-            (
-                "22003",
-                r#"value "99999999999" is out of range for type integer"#,
-                r#"value "?" is out of range for type integer"#,
-            ),
-            ("42601", r#"syntax error at or near "'secret'""#, r#"syntax error at or near "?""#),
-            ("42703", r#"column "nothing" does not exist"#, r#"column "nothing" does not exist"#),
-            ("23505", r#"duplicate key violates "posts_pkey""#, r#"duplicate key violates "posts_pkey""#),
-            ("", r#"of a stranger: ""#, r#"of a stranger: "?""#),
-            ("40P01", "deadlock detected", "deadlock detected"),
-        ] {
-            assert_eq!(without_values(message, code), expect, "{code}");
-        }
     }
 }
