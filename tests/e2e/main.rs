@@ -12,6 +12,7 @@ mod hostile;
 mod http;
 mod load;
 mod outage;
+mod pg_log;
 mod plans;
 mod stories;
 mod system;

@@ -71,6 +71,11 @@ impl System {
 
     /// A system of one's own, with more environment.
     pub(crate) fn start(environment: &[(&str, &str)]) -> Self {
+        Self::start_with(&[], environment)
+    }
+
+    /// The same with more flags.
+    pub(crate) fn start_with(flags: &[&str], environment: &[(&str, &str)]) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(1);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let log = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("e2e-up-{number}.log"));
@@ -87,6 +92,7 @@ impl System {
         }
         let mut child = command
             .args(["up", "--ephemeral"])
+            .args(flags)
             .envs(environment.iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -24,7 +24,7 @@ pub use error::without_values;
 
 /// Statements that are held back until nothing more can be said of them, in bytes of their lines. When there are more
 /// all of them are told as they are.
-const MAX_HELD: usize = 32 << 20;
+const MAX_HELD: usize = 4 << 20;
 /// A line's time is cut to milliseconds: on average it happened half a one later.
 const HALF: Duration = Duration::from_micros(500);
 
@@ -32,6 +32,7 @@ const HALF: Duration = Duration::from_micros(500);
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Log {
     sessions: Sessions,
+    /// At least what is held.
     #[serde(skip)]
     held: usize,
     #[serde(skip)]
@@ -88,6 +89,7 @@ enum Fate {
     InBand,
     Unsampled,
     Ignored,
+    Repeated,
     Unreadable,
 }
 
@@ -97,10 +99,7 @@ impl Log {
         let before = out.len();
         self.counts.lines += 1;
         let fate = match Record::parse(line) {
-            Some(record) if !self.sessions.hear(&record, &mut self.counts) => {
-                self.counts.repeated += 1;
-                return;
-            }
+            Some(record) if !self.sessions.hear(&record, &mut self.counts, out) => Fate::Repeated,
             Some(record) => self.read(&record, line.len(), out),
             None => Fate::Unreadable,
         };
@@ -109,10 +108,15 @@ impl Log {
             Fate::InBand => &mut self.counts.in_band,
             Fate::Unsampled => &mut self.counts.unsampled,
             Fate::Ignored => &mut self.counts.ignored,
+            Fate::Repeated => &mut self.counts.repeated,
             Fate::Unreadable => &mut self.counts.unreadable,
         } += 1;
         if self.held > MAX_HELD {
-            self.flush(out);
+            self.held = self.sessions.held();
+            if self.held > MAX_HELD / 2 {
+                self.sessions.flush(out);
+                self.held = 0;
+            }
         }
         self.counts.spans += (out.len() - before) as u64;
     }
@@ -163,8 +167,11 @@ impl Log {
             Ok(_) if matches!(record.client, Client::Traced(_)) => Fate::InBand,
             Ok(message) => {
                 self.held += bytes;
-                self.sessions.of(record).statement(record, message, out);
-                Fate::Told
+                if self.sessions.of(record).statement(record, message, bytes, out) {
+                    Fate::Told
+                } else {
+                    Fate::Ignored
+                }
             }
             Err(Error::Unknown) => Fate::Ignored,
             Err(Error::TooLong(_) | Error::Plan) => Fate::Unreadable,

@@ -174,6 +174,40 @@ fn a_holder_is_named_only_by_the_transaction_that_holds() {
     }
 }
 
+/// Its duration comes after its COMMIT, which may take long; its plan when its cursor is closed.
+#[test]
+fn the_second_half_of_a_statement_is_not_a_second_statement() {
+    let plan = json!({ "message": "duration: 1 ms  plan:\n{\"Query Text\": \"select 1\", \"Plan\": {\"Node Type\": \"Result\"}}" });
+    let duration = json!({ "message": "duration: 2 ms  statement: select 1" });
+    for (first, second) in [(&plan, &duration), (&duration, &plan)] {
+        let (mut log, mut spans) = (Log::default(), Vec::new());
+        for (number, message) in [first, second, first, second].into_iter().enumerate() {
+            log.line(&line(1, number as u64 + 1, message), &mut spans);
+            log.flush(&mut spans);
+        }
+        assert_eq!((spans.len(), log.counts().ignored), (2, 2));
+        for number in 5..7 {
+            log.line(&line(1, number, first), &mut spans);
+        }
+        log.flush(&mut spans);
+        assert_eq!(spans.len(), 4);
+    }
+}
+
+#[test]
+fn what_is_held_is_bounded_and_told() {
+    let text = "x".repeat(1 << 20);
+    let statement = json!({ "message": format!("duration: 2 ms  bind a: {}", &text[..1_000_000]) });
+    let (mut log, mut spans) = (Log::default(), Vec::new());
+    for session in 0..12 {
+        log.line(&line(session, 1, &statement), &mut spans);
+        // Each waits for its duration; five of them are more than is held.
+        assert!(session as usize + 1 - spans.len() < 5);
+    }
+    log.flush(&mut spans);
+    assert_eq!((spans.len(), log.counts().spans), (12, 12));
+}
+
 #[test]
 fn memory_is_bounded() {
     let (_, counts) = read((0..5_000).map(|session| line(session, 7, &json!({}))));

@@ -3,6 +3,7 @@
 //! One statement may have four lines: parse, bind and execute (`log_min_duration_statement`), and its plan
 //! (`auto_explain.log_min_duration`), the last two in either order. They are one span with the others below it.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::Duration;
 
 use super::record::Record;
@@ -27,11 +28,35 @@ pub(super) struct Held {
     bound: bool,
     planned: bool,
     executed: bool,
+    pub(super) bytes: usize,
+}
+
+/// What was told of a statement: all but its plan, or all but its duration. The other may come much later: a duration
+/// after a slow COMMIT, a plan when a cursor is closed.
+#[derive(Debug)]
+pub(super) struct Half {
+    /// A hash: the text may be long.
+    text: u64,
+    plan: bool,
 }
 
 impl Session {
-    pub(super) fn statement(&mut self, record: &Record, message: Message, out: &mut Vec<LogSpan>) {
+    /// False for the second half of what was told.
+    pub(super) fn statement(
+        &mut self,
+        record: &Record,
+        message: Message,
+        bytes: usize,
+        out: &mut Vec<LogSpan>,
+    ) -> bool {
         let text = text_of(record, &message);
+        if let Some(half) = self.half.take_if(|_| self.held.is_none())
+            && half.text == hash(&text)
+            && half.plan != matches!(message, Message::Plan(..))
+            && !matches!(message, Message::Phase(_, Phase::Parse | Phase::Bind))
+        {
+            return false;
+        }
         // Of a function's or a trigger's statement: these come before the statement that called it.
         let nested = matches!(message, Message::Plan(..)) && record.context.is_some();
         if !self.held.as_ref().is_some_and(|held| held.goes_on_with(&text, &message, nested)) {
@@ -39,11 +64,13 @@ impl Session {
             self.held = Some(Box::new(Held::new(record)));
         }
         if let Some(held) = &mut self.held {
+            held.bytes += bytes;
             held.take(record, text, message, nested);
             if held.planned && held.executed {
                 self.tell_held(out);
             }
         }
+        true
     }
 }
 
@@ -61,6 +88,7 @@ impl Held {
             bound: false,
             planned: false,
             executed: false,
+            bytes: 0,
         }
     }
 
@@ -111,6 +139,10 @@ impl Held {
         self.messages.push((at, message));
     }
 
+    pub(super) fn half(&self) -> Option<Half> {
+        (self.planned != self.executed).then(|| Half { text: hash(&self.text), plan: self.planned })
+    }
+
     pub(super) fn span(self) -> LogSpan {
         let took = self.before + self.own.max(self.nested);
         let mut span = self.span.lasted(took);
@@ -142,6 +174,12 @@ fn text_of(record: &Record, message: &Message) -> String {
         return explain.query_text.clone();
     }
     record.message.splitn(3, ": ").nth(2).unwrap_or_default().to_owned()
+}
+
+fn hash(text: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// `SELECT`; a word that is none of SQL's verbs may be anything.

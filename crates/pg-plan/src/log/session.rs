@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::foreign::Held;
+use super::foreign::{Half, Held};
 use super::record::{Client, Record};
 use super::{Counts, LogSpan, duration};
 use crate::message::Lock;
@@ -40,6 +40,9 @@ pub(super) struct Session {
     pub(super) waiting: Option<Wait>,
     #[serde(skip)]
     pub(super) held: Option<Box<Held>>,
+    /// Of the statement that was told last: its duration or its plan may still come.
+    #[serde(skip)]
+    pub(super) half: Option<Half>,
 }
 
 /// A wait for a lock, as far as it is known.
@@ -57,11 +60,11 @@ pub(super) struct Wait {
 
 impl Sessions {
     /// False for a line that was read before.
-    pub(super) fn hear(&mut self, record: &Record, counts: &mut Counts) -> bool {
+    pub(super) fn hear(&mut self, record: &Record, counts: &mut Counts, out: &mut Vec<LogSpan>) -> bool {
         self.turn += 1;
         let began = *self.began.get_or_insert(record.at);
         if !self.by_id.contains_key(&record.session_id) {
-            self.make_room(counts);
+            self.make_room(counts, out);
             // One that was forgotten looks like a new one.
             let heard_from_the_start =
                 !self.forgot && record.session_start().is_some_and(|start| start > began);
@@ -91,13 +94,13 @@ impl Sessions {
         self.by_id.entry(record.session_id.clone()).or_default()
     }
 
-    fn make_room(&mut self, counts: &mut Counts) {
+    fn make_room(&mut self, counts: &mut Counts, out: &mut Vec<LogSpan>) {
         if self.by_id.len() < MAX_SESSIONS {
             return;
         }
         let silent = self.by_id.iter().min_by_key(|(_, session)| session.turn).map(|(id, _)| id.clone());
-        if let Some(id) = silent {
-            self.by_id.remove(&id);
+        if let Some(mut session) = silent.and_then(|id| self.by_id.remove(&id)) {
+            session.tell_held(out);
             self.forgot = true;
             counts.forgotten += 1;
         }
@@ -112,6 +115,11 @@ impl Sessions {
             None => at.saturating_sub(session.at) <= HEARD_LATELY,
         };
         session.traceparent.clone().filter(|_| same)
+    }
+
+    /// Bytes of lines that are held back.
+    pub(super) fn held(&self) -> usize {
+        self.by_id.values().filter_map(|session| session.held.as_ref()).map(|held| held.bytes).sum()
     }
 
     pub(super) fn flush(&mut self, out: &mut Vec<LogSpan>) {
@@ -164,6 +172,7 @@ impl Wait {
 impl Session {
     pub(super) fn tell_held(&mut self, out: &mut Vec<LogSpan>) {
         if let Some(held) = self.held.take() {
+            self.half = held.half();
             out.push(held.span());
         }
     }

@@ -101,15 +101,17 @@ impl Tail {
             // Between the end of the file and the look at the folder the server may have written its last lines.
             while self.piece(&mut each)? {}
         }
-        match next {
+        let begun = match next {
             Next::Wait => return Ok(false),
-            Next::Again => self.begin(&self.place.file.clone())?,
-            Next::File(name) => {
-                self.begin(&name)?;
-                self.tidy()?;
-            }
+            Next::Again => self.begin(&self.place.file.clone()),
+            Next::File(name) => self.begin(&name).and_then(|()| self.tidy()),
+        };
+        match begun {
+            Ok(()) => Ok(true),
+            // Deleted since we looked at the folder; the next look finds another, or none.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
         }
-        Ok(true)
     }
 
     fn begin(&mut self, name: &str) -> io::Result<()> {
