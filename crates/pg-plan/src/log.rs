@@ -222,7 +222,8 @@ impl Log {
 
 fn own_work(record: &Record, out: &mut Vec<LogSpan>) -> Fate {
     match housework::read(record) {
-        Some(span) if record.error_severity == "LOG" => {
+        // A client may raise whatever message it likes; the server's own processes have no user.
+        Some(span) if record.error_severity == "LOG" && record.user.is_none() => {
             out.push(span);
             Fate::Told
         }

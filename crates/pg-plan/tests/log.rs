@@ -153,6 +153,9 @@ fn housework_of_other_versions() {
         "restartpoint 5ms"
     );
     assert_eq!(told("checkpoint complete: nothing of what we know"), "");
+    // A client's words, by RAISE LOG.
+    let raised = json!({ "message": "checkpoint complete: total=1.000 s", "user": "somebody" });
+    assert_eq!(read([line(1, 1, &raised)]).1.ignored, 1);
 }
 
 /// The holder's session was heard in another transaction than the one that is waited for: it has gone on.

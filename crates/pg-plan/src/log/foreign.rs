@@ -184,9 +184,33 @@ fn hash(text: &str) -> u64 {
 
 /// `SELECT`; a word that is none of SQL's verbs may be anything.
 fn operation(stripped: &str) -> String {
-    const VERBS: [&str; 21] = [
-        "SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "WITH", "BEGIN", "COMMIT", "ROLLBACK", "COPY",
-        "CREATE", "ALTER", "DROP", "TRUNCATE", "VACUUM", "ANALYZE", "SET", "SHOW", "CALL", "DO", "FETCH",
+    const VERBS: [&str; 26] = [
+        "SELECT",
+        "INSERT",
+        "UPDATE",
+        "DELETE",
+        "MERGE",
+        "WITH",
+        "VALUES",
+        "BEGIN",
+        "START",
+        "COMMIT",
+        "ROLLBACK",
+        "SAVEPOINT",
+        "COPY",
+        "CREATE",
+        "ALTER",
+        "DROP",
+        "TRUNCATE",
+        "VACUUM",
+        "ANALYZE",
+        "CHECKPOINT",
+        "EXPLAIN",
+        "SET",
+        "SHOW",
+        "CALL",
+        "DO",
+        "FETCH",
     ];
     let word =
         stripped.split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default().to_ascii_uppercase();
