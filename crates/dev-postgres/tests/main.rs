@@ -202,6 +202,12 @@ async fn a_fetched_postgres_runs_too() {
     let server = Server::start(Options { bin: Some(bin), ..Options::ephemeral() }).await.unwrap();
     let urls = server.bootstrap(&["users"]).await.unwrap();
     assert_eq!(read(&urls["users"], "show server_version").await.unwrap(), "17.10");
-    assert_eq!(read(&urls["users"], "show auto_explain.log_parameter_max_length").await.unwrap(), "0");
+    for (sql, value) in [
+        ("show auto_explain.log_parameter_max_length", "0"),
+        ("show auto_explain.log_verbose", "on"),
+        ("show compute_query_id", "on"),
+    ] {
+        assert_eq!(read(&urls["users"], sql).await.unwrap(), value, "{sql}");
+    }
     server.stop().await;
 }

@@ -47,7 +47,8 @@ impl Plan {
         if ephemeral {
             // No `.env` here: tests must not send their spans to somebody's account. The folder is Postgres', whose
             // keeper removes it even when `up` is killed.
-            let postgres = dev_postgres::Options { server_log, ..dev_postgres::Options::ephemeral() };
+            let bin = env.get("PG_BIN").map(PathBuf::from);
+            let postgres = dev_postgres::Options { bin, server_log, ..dev_postgres::Options::ephemeral() };
             return Ok(Self { root, state: postgres.home.join("up"), ports: Ports::free()?, postgres, env });
         }
         let file = root.join(".env");
