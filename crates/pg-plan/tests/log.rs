@@ -12,6 +12,7 @@ use crate::support::tree;
 
 /// `fixtures/README.md` tells how it was captured.
 const LOG: &str = include_str!("fixtures/log-15.jsonl");
+const LOG_17: &str = include_str!("fixtures/log-17.jsonl");
 
 fn read(lines: impl IntoIterator<Item = impl AsRef<str>>) -> (Vec<LogSpan>, Counts) {
     let (mut log, mut spans) = (Log::default(), Vec::new());
@@ -61,8 +62,10 @@ fn show(spans: &[LogSpan]) -> String {
 
 #[test]
 fn what_a_server_logged() {
-    let (spans, counts) = read(LOG.lines());
-    insta::assert_snapshot!("log-15", format!("{counts:#?}\n{}", show(&spans)));
+    for (server, log) in [("log-15", LOG), ("log-17", LOG_17)] {
+        let (spans, counts) = read(log.lines());
+        insta::assert_snapshot!(server, format!("{counts:#?}\n{}", show(&spans)));
+    }
 }
 
 #[test]
@@ -73,8 +76,8 @@ fn no_value_of_a_statement_reaches_a_span() {
     {
         assert!(LOG.contains(canary), "the server wrote {canary}");
     }
-    let (spans, _) = read(LOG.lines());
-    let told = format!("{spans:?}");
+    let (spans, more) = (read(LOG.lines()).0, read(LOG_17.lines()).0);
+    let told = format!("{spans:?}{more:?}");
     for canary in ["canary", "4242421", "4242422"] {
         assert!(!told.contains(canary), "{canary} in {told}");
     }
