@@ -5,6 +5,7 @@
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use dev_postgres::{Options, Server};
 use pg_plan::keys;
@@ -193,7 +194,7 @@ impl Read {
     }
 
     async fn until(&mut self, what: &str, done: impl Fn(&Self) -> bool) {
-        let (start, patience) = (std::time::Instant::now(), test_support::patience());
+        let (start, patience) = (Instant::now(), test_support::patience());
         loop {
             self.on();
             if done(self) {
@@ -325,7 +326,9 @@ async fn rotations_and_restarts_lose_no_line_and_tell_none_twice() {
     for rotation in 2..=5 {
         run(&mut other, "select pg_rotate_logfile()").await.unwrap();
         // The names tell seconds: a rotation within one goes on in the same file.
+        let start = Instant::now();
         while files(&log) < rotation {
+            assert!(start.elapsed() < test_support::patience(), "no rotation");
             run(&mut client, "delete from pg_class where false").await.unwrap();
             ran += 1;
             if ran % 10 == 0 {
