@@ -157,7 +157,7 @@ impl Server {
     /// Binds. `configure` runs once per worker, so that it may build what cannot cross threads, such as awc clients.
     pub fn bind<C>(settings: &Settings, tracing: Tracing, ready: Ready, configure: C) -> io::Result<Self>
     where
-        C: Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
+        C: Fn(&mut web::ServiceConfig) + Send + Sync + 'static,
     {
         Self::bind_with_untraced(settings, tracing, ready, Untraced::default(), configure)
     }
@@ -171,8 +171,19 @@ impl Server {
         configure: C,
     ) -> io::Result<Self>
     where
-        C: Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
+        C: Fn(&mut web::ServiceConfig) + Send + Sync + 'static,
     {
+        Self::serve(settings, tracing, ready, untraced, Arc::new(configure))
+    }
+
+    /// Not generic, so that the server and what wraps its routes are compiled here, and not once more for each caller.
+    fn serve(
+        settings: &Settings,
+        tracing: Tracing,
+        ready: Ready,
+        untraced: Untraced,
+        configure: Configure,
+    ) -> io::Result<Self> {
         // The console tells of others, not of itself.
         let debug_routes = settings.debug_routes && !matches!(tracing, Tracing::Off);
         let limits = web::Data::new(settings.clone());
@@ -201,7 +212,7 @@ impl Server {
                         debug::register(app);
                     }
                 })
-                .configure(configure.clone())
+                .configure(|app| configure(app))
                 .wrap(from_fn(guard::guard));
             match &tracing {
                 Tracing::On => app.service(routes.wrap(telemetry::actix::trace())),
