@@ -107,7 +107,7 @@ impl Answer {
 }
 
 /// A service of its own on a thread of its own, which outlives the test that started it.
-pub(crate) fn serve(routes: impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static) -> String {
+pub(crate) fn serve(routes: impl Fn(&mut web::ServiceConfig) + Clone + Send + Sync + 'static) -> String {
     let settings = Settings {
         workers: 1,
         encoded_bodies: true,

@@ -32,7 +32,7 @@ pub(crate) enum Answer {
 }
 
 impl Neighbour {
-    pub(crate) fn start(answer: impl Fn(&Seen) -> Answer + Clone + Send + 'static) -> Self {
+    pub(crate) fn start(answer: impl Fn(&Seen) -> Answer + Clone + Send + Sync + 'static) -> Self {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let settings = Settings { workers: 1, ..Settings::new(Listen::loopback(0)) };
         let server = Server::bind(&settings, Tracing::Off, Ready::new(), {

@@ -112,8 +112,8 @@ impl Reply {
 /// A users service that also serves `signer`'s public key.
 pub(crate) fn with_keys(
     signer: &Signer,
-    users: impl Fn(&Seen) -> Answer + Clone + Send + 'static,
-) -> impl Fn(&Seen) -> Answer + Clone + Send + 'static {
+    users: impl Fn(&Seen) -> Answer + Clone + Send + Sync + 'static,
+) -> impl Fn(&Seen) -> Answer + Clone + Send + Sync + 'static {
     let jwks = signer.jwks();
     move |asked| match asked.path.as_str() {
         "/.well-known/jwks.json" => Answer::Json(200, jwks.clone()),

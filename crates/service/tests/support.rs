@@ -27,7 +27,7 @@ pub(crate) fn settings() -> Settings {
 pub(crate) fn start(
     settings: &Settings,
     ready: Ready,
-    routes: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
+    routes: impl Fn(&mut ServiceConfig) + Clone + Send + Sync + 'static,
 ) -> Running {
     let server = Server::bind(settings, Tracing::On, ready, routes).unwrap();
     let (port, handle) = (server.port(), server.handle());
