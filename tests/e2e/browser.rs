@@ -18,14 +18,14 @@ pub(crate) struct Clicks {
     pub(crate) post: String,
 }
 
-pub(crate) const IN_HOME: [&str; 5] = ["cruddur-web", "frontend-proxy", "gateway", "activities", "users"];
+pub(crate) const EVERYONE: [&str; 5] = ["cruddur-web", "frontend-proxy", "gateway", "activities", "users"];
 
 #[test]
 fn a_click_is_the_root_of_one_tree() {
     let Some(Clicks { home, post, .. }) = clicks() else { return };
     let system = shared();
-    let home = system.trace(home, &IN_HOME);
-    let post = system.trace(post, &["cruddur-web", "frontend-proxy", "gateway", "activities"]);
+    let home = system.trace(home, &EVERYONE);
+    let post = system.trace(post, &EVERYONE);
     for trace in [&home, &post] {
         let roots = trace::roots(trace);
         assert_eq!(roots[0].service, "cruddur-web", "{}", trace::tree(trace));

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use console::wire::{Kind, Span, Trace};
 use serde_json::json;
 
-use crate::browser::{IN_HOME, clicks};
+use crate::browser::{EVERYONE, clicks};
 use crate::eventually;
 use crate::http::Client;
 use crate::system::{System, shared};
@@ -38,7 +38,7 @@ fn way_to(trace: &Trace, span: &Span) -> String {
 fn a_click_ends_in_an_index_scan() {
     let Some(clicks) = clicks() else { return };
     let whole = || {
-        let trace = shared().trace(&clicks.profile, &IN_HOME);
+        let trace = shared().trace(&clicks.profile, &EVERYONE);
         trace.spans.iter().any(|span| span.name.starts_with("Index Scan using posts_author")).then_some(trace)
     };
     let trace = eventually("the plan of the profile's feed", whole);
@@ -72,7 +72,7 @@ fn the_console_asks_the_laboratory() {
     let answer = reply.json();
     assert_eq!(answer["status"], 200, "{answer}");
     eventually("the statement that waited, and who held the lock", || {
-        let trace = system.trace(answer["trace_id"].as_str().unwrap(), &IN_HOME[1..]);
+        let trace = system.trace(answer["trace_id"].as_str().unwrap(), &EVERYONE[1..]);
         let holder = |span: &Span| text(span, "postgresql.lock.holder.traceparent").map(str::to_owned);
         trace.spans.iter().find_map(holder)
     });

@@ -62,7 +62,7 @@ fn a_post() {
         .client
         .post(&system.web("/api/activities"), &json!({ "message": "one click, one trace", "ttl": "1-day" }));
     assert_eq!(reply.status, 201, "{}", reply.body);
-    let trace = system.trace(&reply.trace_id(), &["frontend-proxy", "gateway", "activities"]);
+    let trace = system.trace(&reply.trace_id(), &ALL);
     let user = reply.json()["user_uuid"].as_str().unwrap().to_owned();
     for service in ["gateway", "activities"] {
         assert!(

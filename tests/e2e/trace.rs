@@ -56,19 +56,21 @@ impl System {
         }
     }
 
-    /// The trace once it is one tree with spans of all `services`, and asked again has grown no more.
+    /// The trace once it is one tree with spans of all `services`, and asked again and again has grown no more.
     #[track_caller]
     pub(crate) fn trace(&self, id: &str, services: &[&str]) -> Trace {
-        let mut before = 0;
+        // A quarter of a second: each service sends what it has at its own time.
+        const TIMES_THE_SAME: u32 = 10;
+        let (mut before, mut same) = (0, 0);
         let mut last = None;
         let wait = || {
             let trace = self.trace_now(id)?;
             let all_there = services.iter().all(|name| trace.spans.iter().any(|span| span.service == *name));
-            let settled = trace.spans.len() == before;
+            same = if trace.spans.len() == before { same + 1 } else { 0 };
             before = trace.spans.len();
             // An X-Ray document may be faster than the span itself, and tells less of it.
             let by_otlp = trace.spans.iter().all(|span| span.source == Source::Otlp);
-            let whole = is_one_tree(&trace) && all_there && settled && by_otlp;
+            let whole = is_one_tree(&trace) && all_there && same >= TIMES_THE_SAME && by_otlp;
             last = Some(trace);
             whole.then_some(())
         };
