@@ -11,7 +11,7 @@ async fn a_database_that_is_away_is_a_503_until_it_is_back() {
     let line = Line::to(port).await;
     let url = db.url().replace(&format!(":{port}/"), &format!(":{}/", line.port()));
     let service =
-        Activities::with(db, &[("DATABASE_URL", &url), ("DATABASE_ACQUIRE_TIMEOUT_MS", "300")]).await;
+        Activities::with(db, &[("DATABASE_URL", &url), ("DATABASE_ACQUIRE_TIMEOUT_MS", "1500")]).await;
     let coco = service.person(0xc0c0);
     let post = service.write(&coco, "before").await;
 
