@@ -31,11 +31,8 @@ RUN mkdir -p /heaps/dependencies /heaps/libraries /heaps/console/crates \
     && mv crates /heaps/libraries
 
 FROM rust:1.95-bookworm AS build
-# Panics and errors name file and line of ours (the profile's `debug`), and nothing of dependencies, whose frames Rollbar's
-# items leave out: their names alone were 14 MB.
 # aws-lc needs nothing that this base lacks, cmake included.
 ENV AWS_LC_SYS_CMAKE_BUILDER=0 CARGO_NET_RETRY=10
-RUN printf '[profile.release.package."*"]\ndebug = false\n' >>"$CARGO_HOME/config.toml"
 WORKDIR /src
 COPY --from=sources /heaps/dependencies ./
 RUN cargo build --release --locked --package throughline

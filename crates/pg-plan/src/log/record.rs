@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chrono::DateTime;
 use serde::Deserialize;
 
 /// Only what is named here is read. `detail` holds values (the row of a violated constraint, the parameters of a
@@ -111,45 +112,10 @@ fn leading_number<T: std::str::FromStr>(text: &str) -> Option<T> {
 
 /// `2026-01-01 12:00:44.059 UTC`. Other zones have an abbreviation that means several things, or a number (`+03`).
 fn since_1970(text: &str) -> Option<Duration> {
-    let (date, rest) = text.split_once(' ')?;
-    let (time, zone) = rest.split_once(' ')?;
-    let offset = match zone {
-        "UTC" | "GMT" | "Z" => 0,
-        _ => offset(zone)?,
-    };
-    let (time, fraction) = time.split_once('.').unwrap_or((time, "0"));
-    let numbers = |text: &str, by| -> Option<[i64; 3]> {
-        let parts: Vec<i64> = text.split(by).map(|n| leading_number(n).unwrap_or(-1)).collect();
-        parts.try_into().ok().filter(|parts: &[i64; 3]| parts.iter().all(|n| (0..10_000).contains(n)))
-    };
-    let ([year, month, day], [hour, minute, second]) = (numbers(date, '-')?, numbers(time, ':')?);
-    let valid =
-        (1..=12).contains(&month) && (1..=31).contains(&day) && hour < 24 && minute < 60 && second <= 60;
-    // Days from the civil calendar, with years that begin in March: Howard Hinnant, "chrono-Compatible Low-Level
-    // Date Algorithms".
-    let (y, m) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let days =
-        y * 365 + y.div_euclid(4) - y.div_euclid(100) + y.div_euclid(400) + (m * 153 + 2) / 5 + day - 719_469;
-    let seconds = ((days * 24 + hour) * 60 + minute) * 60 + second - offset;
-    let millis: f64 = format!("0.{fraction}").parse().ok()?;
-    let seconds = u64::try_from(seconds).ok().filter(|_| valid)?;
-    Some(Duration::from_secs(seconds) + Duration::from_millis((millis * 1e3).round() as u64))
-}
-
-/// Seconds east of Greenwich: `+03`, `-0330`, `+05:30`.
-fn offset(zone: &str) -> Option<i64> {
-    let sign = match zone.as_bytes().first()? {
-        b'+' => 1,
-        b'-' => -1,
-        _ => return None,
-    };
-    let digits = zone[1..].replace(':', "");
-    let number: i64 = digits.parse().ok().filter(|_| digits.bytes().all(|b| b.is_ascii_digit()))?;
-    match digits.len() {
-        2 => Some(sign * number * 3600),
-        4 => Some(sign * ((number / 100) * 3600 + number % 100 * 60)),
-        _ => None,
-    }
+    let (time, zone) = text.rsplit_once(' ')?;
+    let zone = if matches!(zone, "UTC" | "GMT" | "Z") { "+00" } else { zone };
+    let at = DateTime::parse_from_str(&format!("{time} {zone}"), "%Y-%m-%d %H:%M:%S%.f %#z").ok()?;
+    at.timestamp_millis().try_into().ok().map(Duration::from_millis)
 }
 
 #[cfg(test)]
@@ -167,7 +133,9 @@ mod tests {
         check("2024-03-01 00:00:00 +01", Some(1_709_247_600_000));
         check("2026-01-01 12:00:44.059 -0330", Some(1_767_281_444_059));
         check("2026-01-01 12:00:44.059 CET", None);
+        check("2026-01-01 12:00:44.059 +05:30", Some(1_767_249_044_059));
         check("2026-13-01 12:00:44.059 UTC", None);
+        check("2026-02-29 12:00:44.059 UTC", None);
         check("1969-12-31 23:59:59.000 UTC", None);
         check("99999999999999-12-31 23:59:59.000 UTC", None);
         check("", None);

@@ -354,6 +354,32 @@ async fn rotations_and_restarts_lose_no_line_and_tell_none_twice() {
     server.stop().await;
 }
 
+/// It reads again what it had read since it wrote its place down, and skips nothing.
+#[test]
+fn a_killed_reader_loses_no_line() {
+    let folder = Folder::new();
+    let failed = |number| {
+        let line = format!(
+            r#"{{"timestamp":"2026-01-01 12:00:0{number}.000 UTC","session_id":"a.1","line_num":{number},
+                "error_severity":"ERROR","state_code":"57014","message":"canceling statement due to user request"}}"#
+        );
+        folder.append("1.json", &(line.replace('\n', "") + "\n"));
+    };
+    failed(1);
+    let mut read = Read::new(folder.0.clone(), Some(folder.0.join("state")));
+    read.again();
+    failed(2);
+    read.on();
+    assert_eq!(read.spans.len(), 2);
+    read.reader = Reader::open(&read.config).unwrap();
+    failed(3);
+    read.on();
+    read.sound();
+    let seconds: Vec<u64> =
+        read.named("statement canceled").iter().map(|span| span.start.as_secs() % 60).collect();
+    assert_eq!(seconds, [1, 2, 2, 3]);
+}
+
 fn server_log_without_a_line(log: &Path, copy: &Path) {
     let mut left = true;
     for entry in fs::read_dir(log).unwrap() {
