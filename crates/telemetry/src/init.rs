@@ -199,7 +199,7 @@ pub(crate) struct State {
     pub(crate) baggage_allowed: Vec<String>,
     pub(crate) rollbar: Option<Rollbar>,
     logs: Option<Logs>,
-    pipeline: Option<Pipeline>,
+    pub(crate) pipeline: Option<Pipeline>,
 }
 
 static STATE: OnceLock<State> = OnceLock::new();

@@ -1,7 +1,7 @@
 //! What a Postgres server's log tells, as spans of this process: for a reader that is the server's voice
 //! (`throughline pg-log`). It is no part of a service.
 
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
 use opentelemetry::trace::{
     Link, Span as _, SpanContext, SpanKind, Status, TraceContextExt as _, TraceState, Tracer as _,
@@ -10,6 +10,7 @@ use opentelemetry::{Context, KeyValue, global};
 use pg_plan::log::LogSpan;
 
 use crate::attributes::{DB_SYSTEM_NAME, POSTGRESQL_LOCK_HOLDER_TRACEPARENT, THROUGHLINE_LINK};
+use crate::init::state;
 use crate::postgres::plan;
 use crate::propagation::traceparent::Traceparent;
 
@@ -39,6 +40,14 @@ pub fn tell(told: LogSpan) {
     }
     plan::below(span.span_context(), began, told.below);
     span.end_with_timestamp(UNIX_EPOCH + told.end);
+}
+
+/// Waits until what was told before has left: false if a destination still lacks some of it at the deadline. What was
+/// refused or dropped has left, too, and is counted ([`crate::delivery_report`]).
+pub fn sent(deadline: Duration) -> bool {
+    let Some(pipeline) = &state().pipeline else { return true };
+    let flush = pipeline.flush(deadline);
+    flush.waiting == 0 && flush.destinations.iter().all(|destination| destination.pending == 0)
 }
 
 fn remote(traceparent: &str) -> Option<SpanContext> {

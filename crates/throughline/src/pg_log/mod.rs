@@ -21,13 +21,14 @@ use self::tail::{Line, Tail};
 
 /// How often the end of the file is looked at.
 const POLL: Duration = Duration::from_millis(100);
-/// How often the place is written down while lines come. A reader that was killed reads again what came since.
+/// How often the place is written down while lines come, and how long at a time it waits for their spans to leave. A
+/// reader that was killed tells again what it told since.
 const SAVE_EVERY: Duration = Duration::from_secs(1);
 /// How often the counters are told while lines come.
 const SUMMARY_EVERY: Duration = Duration::from_mins(1);
-/// Spans that wait to be sent when the reader waits too: a quarter of the queue, so that a log that is read from its
-/// start does not fill it.
-const MAX_WAITING: u64 = 4_096;
+/// Spans that may be on their way before more of the log is read, a quarter of what telemetry's queue takes: the log
+/// itself is the queue of a receiver that is away.
+const MAX_UNSENT: usize = 4_096;
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -86,29 +87,31 @@ impl Config {
 pub(crate) fn run(config: &Config, stop: &Receiver<()>) -> anyhow::Result<()> {
     let mut reader = Reader::open(config)?;
     tracing::info!(folder = %config.dir.display(), at = %reader.tail.place(), "reading the server's log");
-    let mut spans = Vec::new();
+    let (mut spans, mut unsent) = (Vec::new(), 0);
     let (mut saved, mut summary) = (Instant::now(), Instant::now());
     let mut told = Counts::default();
     loop {
-        // What came before a stop is read to its end.
+        // What came before a stop is read, but for what would have to wait.
         let stopped = !matches!(stop.recv_timeout(reader.pause()), Err(RecvTimeoutError::Timeout));
-        loop {
+        while unsent < MAX_UNSENT {
             let more = reader.read(&mut spans)?;
+            if stopped && !more {
+                reader.log.flush(&mut spans);
+            }
+            unsent += spans.iter().map(|span| 1 + span.below.len()).sum::<usize>();
             spans.drain(..).for_each(telemetry::pg_log::tell);
-            if !more || waiting() > MAX_WAITING {
+            if !more {
                 break;
             }
         }
-        if stopped {
-            reader.log.flush(&mut spans);
-            spans.drain(..).for_each(telemetry::pg_log::tell);
+        let due = stopped || unsent >= MAX_UNSENT || saved.elapsed() >= SAVE_EVERY;
+        if due && (reader.unsaved || unsent > 0) && telemetry::pg_log::sent(SAVE_EVERY) {
             reader.save()?;
+            (saved, unsent) = (Instant::now(), 0);
+        }
+        if stopped {
             summarise(&reader.log.counts(), &told);
             return Ok(());
-        }
-        if reader.unsaved && saved.elapsed() >= SAVE_EVERY {
-            reader.save()?;
-            saved = Instant::now();
         }
         if summary.elapsed() >= SUMMARY_EVERY || reader.log.counts().missing > told.missing {
             summarise(&reader.log.counts(), &told);
@@ -168,10 +171,6 @@ impl Reader {
             None => Ok(()),
         }
     }
-}
-
-fn waiting() -> u64 {
-    telemetry::delivery_report()["spans"]["waiting"].as_u64().unwrap_or_default()
 }
 
 fn summarise(counts: &Counts, before: &Counts) {

@@ -361,7 +361,7 @@ fn a_killed_reader_loses_no_line() {
     let failed = |number| {
         let line = format!(
             r#"{{"timestamp":"2026-01-01 12:00:0{number}.000 UTC","session_id":"a.1","line_num":{number},
-                "error_severity":"ERROR","state_code":"57014","message":"canceling statement due to user request"}}"#
+                "error_severity":"ERROR","state_code":"57014","statement":"select 1","message":"canceling statement due to user request"}}"#
         );
         folder.append("1.json", &(line.replace('\n', "") + "\n"));
     };
