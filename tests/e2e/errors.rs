@@ -26,19 +26,29 @@ fn an_error_is_found_by_the_trace_id_that_its_caller_was_told() {
     }
 }
 
-fn follow(system: &System, service: &str, what: &str, status: u16) {
+/// Of a request that fails: its trace, and the one item in it, from the service that broke.
+fn item(system: &System, service: &str, what: &str, status: u16) -> (String, Value) {
     let reply = broken(system, service, what);
     reply.assert_problem(status);
     let trace_id = reply.json()["trace_id"].as_str().unwrap().to_owned();
-
-    // The item: one, however many services passed the failure on, from the one that broke.
+    // However many services passed the failure on.
     let group = error_group(system, &trace_id);
     assert_eq!(group["service"], service, "{group}");
     assert_eq!(group["level"], if what == "panic" { "critical" } else { "error" }, "{group}");
     assert_eq!(group["context"], format!("GET /debug/{what}"), "{group}");
     let id = group["id"].as_str().unwrap();
     let detail = console(system, &format!("/api/errors/{id}"));
-    let occurrence = of_trace(&detail["occurrences"], &trace_id);
+    let occurrence = of_trace(&detail["occurrences"], &trace_id).clone();
+    (trace_id, occurrence)
+}
+
+fn follow(system: &System, service: &str, what: &str, status: u16) {
+    let (trace_id, occurrence) = eventually("an item with a stack", || {
+        let (trace_id, occurrence) = item(system, service, what, status);
+        // A service takes none while it reads that of another error: other tests make some, too.
+        let stack = occurrence.pointer("/trace_chain/0/frames/0").is_some();
+        stack.then_some((trace_id, occurrence))
+    });
     let chain = occurrence["trace_chain"].as_array().unwrap();
     let newest = chain[0]["frames"].as_array().unwrap().last().unwrap();
     let place = if what == "panic" { "crates/service/src/debug.rs" } else { "crates/service/src/problem.rs" };
