@@ -95,14 +95,15 @@ pub(crate) fn run(config: &Config, stop: &Receiver<()>) -> anyhow::Result<()> {
         let stopped = !matches!(stop.recv_timeout(reader.pause()), Err(RecvTimeoutError::Timeout));
         while unsent < MAX_UNSENT {
             let more = reader.read(&mut spans)?;
-            if stopped && !more {
-                reader.log.flush(&mut spans);
-            }
             unsent += spans.iter().map(|span| 1 + span.below.len()).sum::<usize>();
             spans.drain(..).for_each(telemetry::pg_log::tell);
             if !more {
                 break;
             }
+        }
+        if stopped {
+            reader.log.flush(&mut spans);
+            spans.drain(..).for_each(telemetry::pg_log::tell);
         }
         let due = stopped || unsent >= MAX_UNSENT || saved.elapsed() >= SAVE_EVERY;
         if due && (reader.unsaved || unsent > 0) && telemetry::pg_log::sent(SAVE_EVERY) {
